@@ -1,0 +1,116 @@
+// The engine's door: open a model, submit requests, receive their events. One scheduler thread owns all mutable state;
+// every function here may be called from any thread. Callbacks run on the scheduler thread and must return quickly.
+#pragma once
+#include <atomic>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "base/error.h"
+#include "model/spec.h"
+#include "ops/ops.h"
+
+namespace conclave {
+
+/// Token history penalties and truncation in this order: repetition penalty, bias, top-k, top-p, min-p, temperature.
+struct SamplerOptions {
+  float temperature = 0.8f;         // 0: greedy
+  int top_k = 40;                   // 0: off
+  float top_p = 0.95f;              // 1: off
+  float min_p = 0.05f;              // 0: off
+  float repetition_penalty = 1.f;   // 1: off (Keskar et al. 2019)
+  int repetition_window = 64;       // last tokens considered, prompt included
+  uint64_t seed = 0;                // the same seed, prompt and options give the same tokens, alone or in a batch
+  std::vector<std::pair<int32_t, float>> logit_bias;
+  int n_top_logprobs = 0;           // alternatives reported per token, at most 20
+};
+
+struct RequestOptions {
+  std::vector<int32_t> tokens;      // the whole prompt; the engine finds the known prefix itself
+  int max_tokens = 512;             // 0: only compute (and keep) the prompt
+  std::vector<int32_t> stop_tokens; // end-of-generation ids; not emitted
+  SamplerOptions sampler;
+};
+
+enum class StopReason { kEndOfText, kMaxTokens, kContextFull, kCancelled };
+
+/// Routing of the forward row that produced a token: [n_moe_layers][k], best expert first.
+struct ExpertChoice {
+  std::vector<uint16_t> experts;
+  std::vector<float> weights;
+};
+
+struct TopLogprob { int32_t token; float logprob; };
+
+struct TokenEvent {
+  int32_t token;
+  float logprob;                    // of the model's own distribution (temperature 1, no truncation)
+  std::vector<TopLogprob> top;
+  ExpertChoice choice;
+};
+
+struct RunTimings {
+  double queue_ms = 0, prefill_ms = 0, decode_ms = 0, first_token_ms = 0;
+  int n_prompt = 0, n_reused = 0, n_generated = 0, n_drafted = 0, n_accepted = 0;
+};
+
+/// Exactly one of on_ended / on_failed is called, last.
+struct RequestCallbacks {
+  std::function<void(int done, int reused, int total)> on_prefill;
+  std::function<void(const TokenEvent&)> on_token;
+  std::function<void(StopReason, const RunTimings&)> on_ended;
+  std::function<void(ErrorCode, const std::string&)> on_failed;
+};
+
+struct EngineOptions {
+  std::string path;
+  int n_threads = 0;                // 0: physical cores
+  int n_context = 0;                // tokens of KV for all sequences together; 0: min(trained, 8192)
+  int prefill_chunk = 256;
+  DType kv_type = DType::kF16;
+  Precision precision = Precision::kFast;
+  bool plain = false;               // one request at a time, no reuse: the twin that results are compared with
+};
+
+struct EngineStats {
+  uint64_t weight_bytes = 0, active_bytes_per_token = 0;
+  uint64_t kv_bytes_reserved = 0, kv_pages_total = 0, kv_pages_free = 0, kv_pages_cached = 0;
+  uint64_t n_requests_running = 0, n_requests_waiting = 0;
+  std::string backend;
+};
+
+/// Cheap copyable handle; cancel() is seen before the next forward chunk.
+class Request {
+ public:
+  void cancel() const { if (flag_) flag_->store(true, std::memory_order_relaxed); }
+
+ private:
+  friend class Engine;
+  friend class Scheduler;
+  std::shared_ptr<std::atomic<bool>> flag_;
+};
+
+class Engine {
+ public:
+  /// progress(done_bytes, total_bytes) while weights are touched; returning false abandons the load (Error kBadArgument "cancelled").
+  static std::unique_ptr<Engine> open(const EngineOptions& options, const std::function<bool(uint64_t, uint64_t)>& progress = {});
+  virtual ~Engine() = default;      // cancels every request (their on_ended runs with kCancelled), then joins
+
+  virtual const ModelSpec& spec() const = 0;
+  virtual EngineStats stats() const = 0;
+  virtual int n_context() const = 0;
+  /// Throws Error(kBadArgument) for empty or out-of-range tokens, a prompt longer than the context, or options out of range.
+  virtual Request submit(RequestOptions options, RequestCallbacks callbacks) = 0;
+};
+
+/// Logits of every position of one fresh sequence, with routing: the conformance path behind `conclave logits`.
+struct LogitsResult {
+  std::vector<std::vector<float>> logits;   // [n_tokens][n_vocab]
+  std::vector<ExpertChoice> choices;        // [n_tokens]
+};
+LogitsResult compute_logits(const EngineOptions& options, const std::vector<int32_t>& tokens);
+
+}  // namespace conclave

@@ -1,0 +1,123 @@
+/**
+ * The addon's door for TypeScript. Only electron/engine/host.ts imports it. Errors thrown or passed to callbacks are
+ * `Error` objects with a `code`: 'bad-file' | 'unsupported' | 'bad-argument' | 'out-of-memory' | 'io' | 'internal'.
+ */
+export type GgufScalar = string | number | bigint | boolean;
+/** Integers outside +-2^53 arrive as bigint; number arrays as Float64Array. */
+export type GgufValue = GgufScalar | string[] | boolean[] | Float64Array;
+
+/** Metadata of a GGUF file, checked and bounded; reads no tensor data. Throws on a bad file. */
+export function readMetadata(path: string): Map<string, GgufValue>;
+
+/** SHA-256 of a file as lower-case hex, computed off the JS thread. */
+export function hashFile(path: string): Promise<string>;
+
+export interface ModelInfo {
+  readonly architecture: string;
+  readonly name: string;
+  readonly quantisation: string;
+  readonly layers: number;
+  readonly moeLayers: number;
+  readonly experts: number;
+  readonly expertsUsed: number;
+  readonly vocab: number;
+  readonly contextTrained: number;
+  readonly context: number;
+  readonly params: number;
+  readonly paramsActive: number;
+  readonly fileBytes: number;
+  readonly backend: string;
+}
+
+export interface LoadOptions {
+  readonly path: string;
+  /** 0 or absent: physical cores. */
+  readonly threads?: number;
+  /** Tokens of KV for all sequences; 0 or absent: min(trained, 8192). */
+  readonly context?: number;
+  readonly prefillChunk?: number;
+  readonly kvType?: 'F16' | 'BF16' | 'F32' | 'Q8_0';
+  readonly exact?: boolean;
+}
+
+export interface SamplerOptions {
+  readonly temperature?: number;
+  readonly topK?: number;
+  readonly topP?: number;
+  readonly minP?: number;
+  readonly repetitionPenalty?: number;
+  readonly repetitionWindow?: number;
+  readonly seed?: number;
+  readonly logitBias?: ReadonlyArray<readonly [token: number, bias: number]>;
+  readonly topLogprobs?: number;
+}
+
+export interface RequestOptions {
+  readonly tokens: Uint32Array;
+  readonly maxTokens?: number;
+  readonly stopTokens?: Uint32Array;
+  readonly sampler?: SamplerOptions;
+}
+
+export interface RunTimings {
+  readonly queueMs: number;
+  readonly prefillMs: number;
+  readonly decodeMs: number;
+  readonly firstTokenMs: number;
+  readonly promptTokens: number;
+  readonly reusedTokens: number;
+  readonly generatedTokens: number;
+  readonly draftedTokens: number;
+  readonly acceptedTokens: number;
+}
+
+export type StopReason = 'end-of-text' | 'max-tokens' | 'context-full' | 'cancelled';
+
+/** One wake-up of JS: everything that happened since the last one, in order prefill, tokens, end. */
+export interface RequestBatch {
+  readonly prefill?: { readonly done: number; readonly reused: number; readonly total: number };
+  /** [n] token ids. */
+  readonly tokens: Uint32Array;
+  /** [n] log-probabilities of the model's own distribution. */
+  readonly logprobs: Float32Array;
+  /** [n][moeLayers][expertsUsed] routing of the forward row that produced each token, best first. */
+  readonly experts: Uint16Array;
+  readonly expertWeights: Float32Array;
+  /** Alternatives per token when topLogprobs > 0. */
+  readonly top?: ReadonlyArray<ReadonlyArray<{ readonly token: number; readonly logprob: number }>>;
+  readonly ended?: { readonly reason: StopReason; readonly timings: RunTimings };
+  readonly failed?: { readonly code: string; readonly message: string };
+}
+
+export interface EngineStats {
+  readonly weightBytes: number;
+  readonly activeBytesPerToken: number;
+  readonly kvBytesReserved: number;
+  readonly kvPagesTotal: number;
+  readonly kvPagesFree: number;
+  readonly kvPagesCached: number;
+  readonly running: number;
+  readonly waiting: number;
+  readonly residentBytes: number;
+  readonly backend: string;
+}
+
+export interface EngineRequest {
+  /** Seen before the next forward chunk; the run still ends with its `ended` batch (reason 'cancelled'). */
+  cancel(): void;
+}
+
+export class Engine {
+  private constructor();
+  /** Loads off the JS thread. `onProgress` gets bytes; returning false abandons the load. */
+  static open(options: LoadOptions, onProgress?: (done: number, total: number) => boolean | void): Promise<Engine>;
+  readonly info: ModelInfo;
+  /** Throws 'bad-argument' at once; later failures arrive as `failed`. `onBatch` is never called after `ended` or `failed`. */
+  request(options: RequestOptions, onBatch: (batch: RequestBatch) => void): EngineRequest;
+  stats(): EngineStats;
+  /** Cancels every request, waits for their last batch, frees the model. Idempotent. */
+  close(): Promise<void>;
+}
+
+/** Version of this engine build, part of every run record. */
+export const engineVersion: string;

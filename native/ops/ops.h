@@ -1,0 +1,168 @@
+// The one interface the forward pass sees. An op is the coarsest step that is still one sentence of mathematics; how
+// it is fused, threaded or quantised inside is the backend's business. Arguments are handles; all shapes are checked
+// by the caller once at bind time and asserted here. Calls between begin() and submit() may run asynchronously; results
+// are readable after wait(). Row counts of 0 are legal everywhere and do nothing.
+//
+// Two CPU tables exist: `exact` multiplies in float with the weights as the file says (the reference that everything is
+// checked against); `fast` quantises activations to int8 and uses the widest SIMD at hand.
+#pragma once
+#include <memory>
+#include <span>
+
+#include "model/spec.h"
+#include "ops/tensor.h"
+
+namespace conclave {
+
+enum class Precision { kFast, kExact };
+
+struct OpsOptions {
+  int n_threads = 0;                       // 0: physical cores
+  Precision precision = Precision::kFast;
+};
+
+/// One weight of a group that reads the same input rows. out = (x . Wt + bias) * scale, added to `out` if `accumulate`.
+struct MatmulOutput {
+  Tensor out;              // [n][d_out] f32
+  const Weight* weight;    // [d_out][d_in]
+  const Weight* bias;      // [d_out] or nullptr
+  float scale = 1.f;
+  bool accumulate = false;
+};
+
+struct NormArgs {
+  Tensor out, x;           // [n][d] f32; may be the same
+  const Weight* weight;    // [d] or nullptr (1)
+  const Weight* bias;      // [d] or nullptr; LayerNorm only
+  NormKind kind;
+  float eps;
+};
+
+/// RMS-norms q and k as `norm` says, then rotates them by their positions (RoPE, Su et al. 2021; YaRN, Peng et al. 2023).
+struct QkRopeArgs {
+  Tensor q;                // [n][n_heads * d_k] f32, in place
+  Tensor k;                // [n][n_kv_heads * d_k] f32, in place
+  int n_heads, n_kv_heads, d_k;
+  QkNorm norm;
+  const Weight* q_norm;    // [d_k] or [n_heads * d_k]
+  const Weight* k_norm;
+  float eps;
+  RopeSpec rope;
+  const Weight* freq_factors;            // [n_dims / 2] or nullptr: theta_i is divided by it
+  std::span<const int32_t> positions;    // [n]
+};
+
+/// The keys and values of one layer for every page of the pool.
+/// Layout: [page][n_kv_heads][kPageTokens][d] for k and for v, each of `type`; slot = page * kPageTokens + offset.
+inline constexpr int kPageTokens = 32;
+struct KvLayer {
+  void* k = nullptr;
+  void* v = nullptr;
+  DType type = DType::kF16;   // kF32, kF16, kBF16, kQ8_0
+  int n_kv_heads = 0, d_k = 0, d_v = 0;
+  int64_t n_pages = 0;
+};
+
+struct StoreKvArgs {
+  KvLayer layer;
+  Tensor k, v;                           // [n][n_kv_heads * d] f32
+  std::span<const int32_t> slots;        // [n]
+};
+
+/// The pages of one sequence in order; token at position p lies in pages[p / kPageTokens] at offset p % kPageTokens.
+struct SequencePages {
+  std::span<const int32_t> pages;
+};
+
+/// out = softmax(scale * q.k (softcapped), plus the head's sink) . v over keys at positions <= the row's own (within the window).
+struct AttendArgs {
+  Tensor out;              // [n][n_heads * d_v] f32
+  Tensor q;                // [n][n_heads * d_k] f32
+  KvLayer layer;
+  int n_heads;
+  float scale, softcap;
+  int window;              // 0: none
+  const Weight* sinks;     // [n_heads] or nullptr
+  std::span<const int32_t> row_sequence;    // [n] index into sequences
+  std::span<const int32_t> row_position;    // [n]
+  std::span<const SequencePages> sequences;
+};
+
+/// Router: picks k experts per row and their weights, best first; ties go to the lower expert id.
+struct RouteArgs {
+  Tensor experts;          // [n][k] i32 out
+  Tensor weights;          // [n][k] f32 out, as applied
+  Tensor x;                // [n][d] f32
+  const Weight* router;    // [n_experts][d]
+  const Weight* bias;      // [n_experts] or nullptr, added to the logits
+  const Weight* selection_bias;  // [n_experts] or nullptr, added to scores only for choosing (DeepSeek-V3)
+  RouterSpec spec;
+  int n_experts_used;
+};
+
+/// A gated feed-forward: act(x.gate) * (x.up) . down; biases nullptr where the family has none.
+struct FfnWeights {
+  const Weight* gate;      // [E][d_ff][d]
+  const Weight* up;        // [E][d_ff][d]
+  const Weight* down;      // [E][d][d_ff]
+  const Weight* gate_bias; // [E][d_ff]
+  const Weight* up_bias;
+  const Weight* down_bias; // [E][d]
+};
+
+struct DenseFfnArgs {
+  Tensor out, x;           // [n][d] f32
+  FfnWeights ffn;          // E = 1
+  Activation activation;
+  float scale;
+  bool accumulate;         // add to `out` instead of overwriting
+  const Weight* output_gate;  // [1][d] or nullptr: the result is multiplied by sigmoid(x . output_gate)
+};
+
+/// out[r] (+)= scale * sum_j weights[r][j] * ffn_{experts[r][j]}(x[r]); each distinct expert is read once per call.
+struct MoeFfnArgs {
+  Tensor out, x;           // [n][d] f32
+  Tensor experts, weights; // [n][k]
+  FfnWeights ffn;
+  Activation activation;
+  float scale;
+  bool accumulate;
+};
+
+class Ops {
+ public:
+  virtual ~Ops() = default;
+  virtual const char* name() const = 0;        // "cpu-avx512vnni", "cpu-exact", "cuda", ...
+
+  virtual void* alloc(size_t bytes) = 0;       // 64-byte aligned; throws Error(kOutOfMemory)
+  virtual void free(void* buffer) = 0;
+  virtual void upload(void* dst, const void* src, size_t bytes) = 0;
+  virtual void download(void* dst, const void* src, size_t bytes) = 0;
+  virtual void copy(void* dst, const void* src, size_t bytes) = 0;   // within the device (page copies)
+  virtual void begin() = 0;
+  virtual void submit() = 0;
+  virtual void wait() = 0;
+
+  /// A backend may lay a weight out anew here (sets weight.device); called once per weight after binding.
+  virtual void prepare(Weight& weight) = 0;
+
+  virtual void embed(Tensor out, const Weight& table, std::span<const int32_t> tokens, float scale) = 0;
+  virtual void norm(const NormArgs& args) = 0;
+  virtual void add(Tensor out, Tensor x, float scale) = 0;           // out += scale * x
+  virtual void matmul(Tensor x, std::span<const MatmulOutput> outputs) = 0;
+  /// Rows of x named by `rows` -> logits [rows.size()][n_vocab], times scale, then softcap (0: none).
+  virtual void logits(Tensor out, Tensor x, std::span<const int32_t> rows, const Weight& head, const Weight* bias, float scale, float softcap) = 0;
+  virtual void qk_rope(const QkRopeArgs& args) = 0;
+  virtual void store_kv(const StoreKvArgs& args) = 0;
+  virtual void attend(const AttendArgs& args) = 0;
+  virtual void route(const RouteArgs& args) = 0;
+  virtual void moe_ffn(const MoeFfnArgs& args) = 0;
+  virtual void dense_ffn(const DenseFfnArgs& args) = 0;
+};
+
+std::unique_ptr<Ops> make_cpu_ops(const OpsOptions& options);   // ops/cpu
+
+/// Bytes of KV for one token of one layer (k and v).
+size_t kv_token_bytes(DType type, int n_kv_heads, int d_k, int d_v);
+
+}  // namespace conclave
