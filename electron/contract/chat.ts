@@ -1,0 +1,159 @@
+// The chat service on the wire: conversations, messages as a tree, and the runs that write them.
+import { z } from 'zod';
+import { wireErrorSchema } from './errors.ts';
+import { call, event, service } from './service.ts';
+
+export const idSchema = z.string().min(1).max(64);
+/** Milliseconds since 1970. */
+const time = z.number();
+/** Longest message text that is accepted, in UTF-16 units. */
+export const maxMessageLength = 2_000_000;
+
+export const samplerSchema = z.object({
+  temperature: z.number().min(0).max(5),
+  topK: z.number().int().min(0).max(1_000_000),
+  topP: z.number().min(0).max(1),
+  minP: z.number().min(0).max(1),
+  repetitionPenalty: z.number().min(0.1).max(10),
+  seed: z.number().int().min(0).max(Number.MAX_SAFE_INTEGER).nullable(),
+  maxTokens: z.number().int().min(1).max(1_000_000),
+  stop: z.array(z.string().min(1).max(200)).max(16),
+});
+export type Sampler = z.infer<typeof samplerSchema>;
+export const defaultSampler: Sampler = {
+  temperature: 0.8,
+  topK: 40,
+  topP: 0.95,
+  minP: 0.05,
+  repetitionPenalty: 1.1,
+  seed: null,
+  maxTokens: 1024,
+  stop: [],
+};
+
+export const conversationSchema = z.object({
+  id: idSchema,
+  title: z.string(),
+  createdAt: time,
+  updatedAt: time,
+  /** Leaf of the branch that is shown; null: no message yet. */
+  activeLeafId: idSchema.nullable(),
+  systemPrompt: z.string(),
+  sampler: samplerSchema.partial(),
+  pinned: z.boolean(),
+});
+export type Conversation = z.infer<typeof conversationSchema>;
+
+export const messageStates = ['complete', 'generating', 'interrupted', 'failed'] as const;
+
+export const messagePartSchema = z.discriminatedUnion('type', [
+  z.object({ type: z.literal('text'), text: z.string() }),
+  z.object({ type: z.literal('reasoning'), text: z.string() }),
+]);
+export type MessagePart = z.infer<typeof messagePartSchema>;
+
+export const timingsSchema = z.object({
+  promptTokens: z.number(),
+  reusedTokens: z.number(),
+  generatedTokens: z.number(),
+  draftedTokens: z.number(),
+  acceptedTokens: z.number(),
+  firstTokenMs: z.number(),
+  prefillMs: z.number(),
+  decodeMs: z.number(),
+});
+export type Timings = z.infer<typeof timingsSchema>;
+
+export const stopReasons = ['end-of-text', 'max-tokens', 'context-full', 'stop-string', 'cancelled'] as const;
+export const stopReasonSchema = z.enum(stopReasons);
+export type StopReason = z.infer<typeof stopReasonSchema>;
+
+/** How an assistant message came about: enough to make it again. */
+export const runSchema = z.object({
+  id: idSchema,
+  modelId: idSchema,
+  modelName: z.string(),
+  modelSha256: z.string(),
+  templateId: z.string(),
+  sampler: samplerSchema,
+  seed: z.number(),
+  engineVersion: z.string(),
+  startedAt: time,
+  stopReason: stopReasonSchema.nullable(),
+  error: wireErrorSchema.nullable(),
+  timings: timingsSchema.nullable(),
+});
+export type Run = z.infer<typeof runSchema>;
+
+export const messageSchema = z.object({
+  id: idSchema,
+  conversationId: idSchema,
+  /** null: a first message. Siblings with one parent are versions of each other. */
+  parentId: idSchema.nullable(),
+  role: z.enum(['user', 'assistant']),
+  state: z.enum(messageStates),
+  createdAt: time,
+  parts: z.array(messagePartSchema),
+  run: runSchema.nullable(),
+  /** True when an expert trace is stored; experts.getTrace reads it. */
+  hasTrace: z.boolean(),
+});
+export type Message = z.infer<typeof messageSchema>;
+
+const turnStarted = z.object({ runId: idSchema, userMessage: messageSchema.nullable(), assistantMessage: messageSchema });
+
+export const searchHitSchema = z.object({
+  conversationId: idSchema,
+  conversationTitle: z.string(),
+  messageId: idSchema,
+  /** Plain text; matches stand between U+E000 and U+E001. */
+  snippet: z.string(),
+});
+
+export const chat = service({
+  calls: {
+    listConversations: call(z.object({}), z.array(conversationSchema)),
+    createConversation: call(z.object({ title: z.string().max(300).optional() }), conversationSchema),
+    renameConversation: call(z.object({ conversationId: idSchema, title: z.string().trim().min(1).max(300) }), conversationSchema),
+    setPinned: call(z.object({ conversationId: idSchema, pinned: z.boolean() }), conversationSchema),
+    updateConversation: call(
+      z.object({ conversationId: idSchema, systemPrompt: z.string().max(200_000).optional(), sampler: samplerSchema.partial().optional() }),
+      conversationSchema,
+    ),
+    /** Hides it; restoreConversation brings it back. Purged at the next start after a day. */
+    deleteConversation: call(z.object({ conversationId: idSchema }), z.null()),
+    restoreConversation: call(z.object({ conversationId: idSchema }), conversationSchema),
+    /** The whole tree, oldest first. */
+    getMessages: call(z.object({ conversationId: idSchema }), z.array(messageSchema)),
+    setActiveLeaf: call(z.object({ conversationId: idSchema, messageId: idSchema.nullable() }), conversationSchema),
+    /** Adds a user message under `parentId` (null: a new root) and starts the answer. Editing = sending under the edited message's parent. */
+    sendMessage: call(
+      z.object({ conversationId: idSchema, parentId: idSchema.nullable(), text: z.string().trim().min(1).max(maxMessageLength) }),
+      turnStarted,
+    ),
+    /** A new answer beside the given assistant message, or under the given user message. */
+    regenerate: call(z.object({ messageId: idSchema }), turnStarted),
+    stopRun: call(z.object({ runId: idSchema }), z.null()),
+    search: call(z.object({ query: z.string().max(1000), limit: z.number().int().min(1).max(200).default(50) }), z.array(searchHitSchema)),
+  },
+  events: {
+    conversationChanged: event(conversationSchema),
+    conversationDeleted: event(z.object({ conversationId: idSchema })),
+    runStarted: event(turnStarted.extend({ conversationId: idSchema })),
+    prefillProgress: event(z.object({ runId: idSchema, messageId: idSchema, done: z.number(), reused: z.number(), total: z.number() })),
+    /** `offset`: UTF-16 length of the text before this piece, so that a lost or repeated event is seen. */
+    tokensArrived: event(
+      z.object({
+        runId: idSchema,
+        conversationId: idSchema,
+        messageId: idSchema,
+        offset: z.number(),
+        text: z.string(),
+        tokens: z.number(),
+        tokensPerSecond: z.number(),
+      }),
+    ),
+    runEnded: event(z.object({ runId: idSchema, conversationId: idSchema, message: messageSchema })),
+    runFailed: event(z.object({ runId: idSchema, conversationId: idSchema, message: messageSchema, error: wireErrorSchema })),
+  },
+});

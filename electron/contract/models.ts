@@ -1,0 +1,58 @@
+// The models service on the wire: what is on this machine, and what is loaded.
+import { z } from 'zod';
+import { idSchema } from './chat.ts';
+import { wireErrorSchema } from './errors.ts';
+import { call, event, service } from './service.ts';
+
+export const modelSchema = z.object({
+  id: idSchema,
+  name: z.string(),
+  path: z.string(),
+  /** 'embedded' ships with the app and cannot be removed. */
+  source: z.enum(['embedded', 'file']),
+  architecture: z.string(),
+  quantisation: z.string(),
+  fileBytes: z.number(),
+  layers: z.number(),
+  moeLayers: z.number(),
+  experts: z.number(),
+  expertsUsed: z.number(),
+  params: z.number(),
+  paramsActive: z.number(),
+  contextTrained: z.number(),
+  /** Null until computed in the background. */
+  sha256: z.string().nullable(),
+  addedAt: z.number(),
+  lastUsedAt: z.number().nullable(),
+  /** Why it cannot be used now (file gone, damaged, unsupported); null: usable. */
+  broken: wireErrorSchema.nullable(),
+});
+export type Model = z.infer<typeof modelSchema>;
+
+export const loadedModelSchema = z.discriminatedUnion('state', [
+  z.object({ state: z.literal('none') }),
+  z.object({ state: z.literal('loading'), modelId: idSchema, doneBytes: z.number(), totalBytes: z.number() }),
+  z.object({ state: z.literal('ready'), modelId: idSchema, context: z.number(), backend: z.string() }),
+  z.object({ state: z.literal('failed'), modelId: idSchema, error: wireErrorSchema }),
+]);
+export type LoadedModel = z.infer<typeof loadedModelSchema>;
+
+export const models = service({
+  calls: {
+    list: call(z.object({}), z.array(modelSchema)),
+    /** Registers a GGUF where it lies (nothing is copied), after reading its header. */
+    addFile: call(z.object({ path: z.string().min(1).max(4096) }), modelSchema),
+    /** Opens the system's file dialog where there is one; null: cancelled or no dialog here. */
+    pickFile: call(z.object({}), modelSchema.nullable()),
+    /** Forgets the entry; never deletes the file. */
+    remove: call(z.object({ modelId: idSchema }), z.null()),
+    load: call(z.object({ modelId: idSchema }), loadedModelSchema),
+    cancelLoad: call(z.object({}), z.null()),
+    unload: call(z.object({}), z.null()),
+    getLoaded: call(z.object({}), loadedModelSchema),
+  },
+  events: {
+    libraryChanged: event(z.array(modelSchema)),
+    loadedChanged: event(loadedModelSchema),
+  },
+});

@@ -1,0 +1,82 @@
+// What services may ask of the engine process. engineClient.ts implements it over a message port to host.ts; the process
+// is started on the first need and again after a crash. Services never see native types.
+import type { Sampler, StopReason, Timings } from '../contract/chat.ts';
+import type { EngineStatus } from '../contract/engine.ts';
+import type { TraceChunk } from '../contract/experts.ts';
+
+/** What the header of a model file says, read in the engine process so that a hostile file cannot hurt the app. */
+export interface InspectedModel {
+  readonly architecture: string;
+  readonly name: string;
+  readonly quantisation: string;
+  readonly fileBytes: number;
+  readonly layers: number;
+  readonly moeLayers: number;
+  readonly experts: number;
+  readonly expertsUsed: number;
+  readonly params: number;
+  readonly paramsActive: number;
+  readonly contextTrained: number;
+}
+
+export interface LoadRequest {
+  readonly path: string;
+  readonly threads: number;
+  readonly context: number;
+  /** Chat template: the file's own, or a built-in form. */
+  readonly chatTemplate: 'model' | 'chatml' | 'plain';
+}
+
+export interface LoadedInfo extends InspectedModel {
+  readonly context: number;
+  readonly backend: string;
+  readonly engineVersion: string;
+}
+
+export interface ChatTurn {
+  readonly role: 'system' | 'user' | 'assistant';
+  readonly content: string;
+}
+
+export interface RunRequest {
+  readonly messages: readonly ChatTurn[];
+  readonly sampler: Sampler;
+  /** Chosen by the caller so that it can be recorded. */
+  readonly seed: number;
+}
+
+export interface RunEvents {
+  onPrefill(progress: { done: number; reused: number; total: number }): void;
+  /** At most one call per ~16 ms. `text` may be empty while a character is incomplete; `trace` covers exactly these tokens. */
+  onTokens(piece: { text: string; tokens: number; tokenIds: Uint32Array; trace: TraceChunk | null }): void;
+}
+
+export interface RunResult {
+  readonly reason: StopReason;
+  readonly timings: Timings;
+}
+
+export interface RunHandle {
+  /** Resolves at the end (also after cancel: reason 'cancelled'); rejects with AppError ('engine-crashed', 'template-failed', ...). */
+  readonly result: Promise<RunResult>;
+  cancel(): void;
+}
+
+export interface EngineApi {
+  status(): EngineStatus;
+  onStatus(listener: (status: EngineStatus) => void): () => void;
+  inspect(path: string): Promise<InspectedModel>;
+  hashFile(path: string): Promise<string>;
+  /** Replaces the loaded model. Progress in bytes. A second load cancels the first ('cancelled'). */
+  load(request: LoadRequest, onProgress: (done: number, total: number) => void): Promise<LoadedInfo>;
+  cancelLoad(): void;
+  unload(): Promise<void>;
+  /** After a crash the model of the last successful load is loaded again first. Fails with 'no-model' if there is none. */
+  run(request: RunRequest, events: RunEvents): RunHandle;
+  countTokens(text: string): Promise<number>;
+  /** After three strikes: forget them and start. */
+  restart(): Promise<void>;
+  /** Stops the process. Idempotent. */
+  close(): Promise<void>;
+}
+
