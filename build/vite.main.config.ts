@@ -1,0 +1,49 @@
+// Everything that runs in Node or in Electron's main and utility processes, as ES modules that share chunks. Native code
+// stays outside: better-sqlite3 finds its own binary, and native/index.cjs keeps its path because the products lie as
+// deep below the root as the sources do.
+import { builtinModules } from "node:module";
+import { join } from "node:path";
+import { defineConfig } from "vite";
+import { productFolder, repositoryRoot } from "./vite.destination.ts";
+
+/** Product name -> source. Each is started by its own command or process. */
+export const nodeEntries = {
+  main: "electron/main/main.ts",
+  web: "electron/web/main.ts",
+  host: "electron/engine/host.ts",
+  chat: "electron/cli/chat.ts",
+};
+
+// ws loads the last two when they happen to be installed and works without them.
+const external = [
+  "electron",
+  "better-sqlite3",
+  "bufferutil",
+  "utf-8-validate",
+  /native\/index\.cjs$/,
+  ...builtinModules,
+  /^node:/,
+];
+
+export default defineConfig({
+  root: repositoryRoot,
+  publicDir: false,
+  resolve: { conditions: ["node", "import", "module", "default"], mainFields: ["module", "main"] },
+  build: {
+    outDir: productFolder(),
+    emptyOutDir: false,
+    target: "node24",
+    minify: false,
+    sourcemap: true,
+    lib: {
+      entry: Object.fromEntries(Object.entries(nodeEntries).map(([name, path]) => [name, join(repositoryRoot, path)])),
+      formats: ["es"],
+      fileName: (_format, name) => `${name}.js`,
+    },
+    rolldownOptions: {
+      platform: "node",
+      external,
+      output: { chunkFileNames: "chunks/[name]-[hash].js" },
+    },
+  },
+});
