@@ -61,9 +61,12 @@ function runNpm(root, args) {
     stdio: ["ignore", 2, 2],
     shell: command === "npm" && process.platform === "win32",
   });
-  if (result.error) fail(`npm could not be started (${result.error.message}); install npm 11 and run the command again.`);
+  if (result.error)
+    fail(`npm could not be started (${result.error.message}); install npm 11 and run the command again.`);
   if (result.status !== 0) {
-    fail(`npm ${args[0]} failed with status ${result.status}; its own message is above. Check the network and run the command again.`);
+    fail(
+      `npm ${args[0]} failed with status ${result.status}; its own message is above. Check the network and run the command again.`,
+    );
   }
 }
 
@@ -83,7 +86,9 @@ function finishPinnedNode(root) {
     stdio: ["ignore", 2, 2],
   });
   if (script.status !== 0 || !existsSync(pinnedNode(root))) {
-    fail("The pinned Node could not be fetched from the npm registry; check the network, delete node_modules and run the command again.");
+    fail(
+      "The pinned Node could not be fetched from the npm registry; check the network, delete node_modules and run the command again.",
+    );
   }
 }
 
@@ -96,7 +101,8 @@ function runStep(root, step, args) {
     env: { ...process.env, PATH: `${bin}${separator}${process.env.PATH ?? ""}` },
   });
   // The terminal sends Ctrl-C to the whole group; this process only has to outlive the step and report its status.
-  for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"]) process.on(signal, () => signal === "SIGINT" || child.kill(signal));
+  for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"])
+    process.on(signal, () => signal === "SIGINT" || child.kill(signal));
   child.on("error", (error) => fail(`The pinned Node could not be started: ${error.message}.`));
   child.on("exit", (code, signal) => {
     process.exitCode = code ?? (signal === "SIGINT" ? 130 : 1);

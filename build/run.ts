@@ -21,7 +21,13 @@ export interface RunOptions {
 /** stdout of the child joins our stderr: for builds inside commands whose stdout belongs to the user. */
 export const toStderr: StdioOptions = ["ignore", 2, 2];
 
-const signalNumbers: Partial<Record<NodeJS.Signals, number>> = { SIGHUP: 1, SIGINT: 2, SIGKILL: 9, SIGSEGV: 11, SIGTERM: 15 };
+const signalNumbers: Partial<Record<NodeJS.Signals, number>> = {
+  SIGHUP: 1,
+  SIGINT: 2,
+  SIGKILL: 9,
+  SIGSEGV: 11,
+  SIGTERM: 15,
+};
 
 /** Runs a program in the repository root to its end. SIGTERM and SIGHUP are passed on; Ctrl-C reaches it by itself. */
 export function run(command: string, args: readonly string[], options: RunOptions = {}): Promise<Ended> {

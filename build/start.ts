@@ -20,7 +20,9 @@ function openInBrowser(address: string): void {
     win32: ["cmd", "/c", "start", ""],
   };
   const [command, ...args] = openers[process.platform] ?? ["xdg-open"];
-  spawn(command, [...args, address], { stdio: "ignore", detached: true }).on("error", () => undefined).unref();
+  spawn(command, [...args, address], { stdio: "ignore", detached: true })
+    .on("error", () => undefined)
+    .unref();
 }
 
 /** Runs the web entry to its end. It prints its own address; the first one printed is opened where there is a display. */
