@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { checkLayers, describeViolation, judge, withoutComments } from "./layers.ts";
+import { describeViolation, judge, withoutComments } from "./layers.ts";
 
 const everything = (): boolean => true;
 
@@ -138,8 +138,4 @@ it("prose about an import is not an import, and lines keep their numbers", () =>
   expect(judge("electron/web/a.ts", source, everything)).toEqual([
     { file: "electron/web/a.ts", line: 4, message: "only electron/db may import better-sqlite3" },
   ]);
-});
-
-it("this repository keeps its own rules", () => {
-  expect(checkLayers().map(describeViolation)).toEqual([]);
 });
