@@ -24,6 +24,8 @@ enum class GgufType : uint32_t {
 using GgufArray = std::variant<std::vector<int64_t>, std::vector<double>, std::vector<bool>, std::vector<std::string>>;
 using GgufValue = std::variant<int64_t, double, bool, std::string, GgufArray>;
 
+const char* gguf_type_name(GgufType type);   // "u32", "array"
+
 struct GgufEntry {
   std::string key;
   GgufType type;
@@ -43,6 +45,8 @@ class GgufFile {
  public:
   /// Maps and checks `path`; a first shard `-00001-of-0000N` opens all N as one. Throws Error (kIo, kBadFile, kUnsupported).
   static std::unique_ptr<GgufFile> open(const std::string& path);
+  /// The same checks over bytes in memory, which must outlive the result; `name` stands for the path in messages.
+  static std::unique_ptr<GgufFile> open_memory(std::span<const std::byte> bytes, const std::string& name);
   virtual ~GgufFile() = default;
 
   virtual std::span<const GgufEntry> metadata() const = 0;

@@ -1,0 +1,97 @@
+// See mapped_file.h.
+#include "formats/mapped_file.h"
+
+#include <utility>
+
+#include "base/error.h"
+
+#ifdef _WIN32
+#define NOMINMAX
+#define WIN32_LEAN_AND_MEAN
+#include <windows.h>
+
+#include <system_error>
+#else
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+#endif
+
+namespace conclave {
+
+#ifdef _WIN32
+namespace {
+
+[[noreturn]] void fail(const std::string& path, const char* verb, DWORD code) {
+  throw Error(ErrorCode::kIo, std::string("could not ") + verb + " '" + path + "': " + std::system_category().message(static_cast<int>(code)));
+}
+
+struct Handle {
+  HANDLE value;
+  ~Handle() { if (value != nullptr && value != INVALID_HANDLE_VALUE) CloseHandle(value); }
+};
+
+}  // namespace
+
+MappedFile::MappedFile(const std::string& path) : path_(path) {
+  const int n = MultiByteToWideChar(CP_UTF8, MB_ERR_INVALID_CHARS, path.c_str(), -1, nullptr, 0);
+  if (n <= 0) fail(path, "open", GetLastError());
+  std::wstring wide(static_cast<size_t>(n), L'\0');
+  MultiByteToWideChar(CP_UTF8, MB_ERR_INVALID_CHARS, path.c_str(), -1, wide.data(), n);
+  const Handle file{CreateFileW(wide.c_str(), GENERIC_READ, FILE_SHARE_READ | FILE_SHARE_DELETE, nullptr, OPEN_EXISTING, FILE_ATTRIBUTE_NORMAL, nullptr)};
+  if (file.value == INVALID_HANDLE_VALUE) fail(path, "open", GetLastError());
+  LARGE_INTEGER size;
+  if (!GetFileSizeEx(file.value, &size)) fail(path, "read the size of", GetLastError());
+  if (size.QuadPart == 0) return;
+  if (static_cast<unsigned long long>(size.QuadPart) > SIZE_MAX) throw Error(ErrorCode::kIo, "'" + path + "' is too large for this computer's address space");
+  const Handle mapping{CreateFileMappingW(file.value, nullptr, PAGE_READONLY, 0, 0, nullptr)};
+  if (mapping.value == nullptr) fail(path, "map", GetLastError());
+  data_ = MapViewOfFile(mapping.value, FILE_MAP_READ, 0, 0, 0);
+  if (data_ == nullptr) fail(path, "map", GetLastError());
+  bytes_ = static_cast<size_t>(size.QuadPart);
+}
+
+MappedFile::~MappedFile() {
+  if (data_ != nullptr) UnmapViewOfFile(data_);
+}
+#else
+namespace {
+
+[[noreturn]] void fail(const std::string& path, const char* verb, int code) {
+  throw Error(ErrorCode::kIo, std::string("could not ") + verb + " '" + path + "': " + std::strerror(code));
+}
+
+struct Descriptor {
+  int value;
+  ~Descriptor() { if (value >= 0) ::close(value); }
+};
+
+}  // namespace
+
+MappedFile::MappedFile(const std::string& path) : path_(path) {
+  // O_NONBLOCK: opening a named pipe must fail below rather than wait for a writer.
+  const Descriptor file{::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK)};
+  if (file.value < 0) fail(path, "open", errno);
+  struct stat info {};
+  if (::fstat(file.value, &info) != 0) fail(path, "read the size of", errno);
+  if (!S_ISREG(info.st_mode)) throw Error(ErrorCode::kIo, "could not open '" + path + "': it is not a regular file");
+  if (info.st_size == 0) return;
+  void* data = ::mmap(nullptr, static_cast<size_t>(info.st_size), PROT_READ, MAP_SHARED, file.value, 0);
+  if (data == MAP_FAILED) fail(path, "map", errno);
+  data_ = data;
+  bytes_ = static_cast<size_t>(info.st_size);
+}
+
+MappedFile::~MappedFile() {
+  if (data_ != nullptr) ::munmap(data_, bytes_);
+}
+#endif
+
+MappedFile::MappedFile(MappedFile&& other) noexcept
+    : path_(std::move(other.path_)), data_(std::exchange(other.data_, nullptr)), bytes_(std::exchange(other.bytes_, 0)) {}
+
+}  // namespace conclave
