@@ -6,27 +6,14 @@
 #include <functional>
 #include <memory>
 #include <string>
-#include <utility>
 #include <vector>
 
 #include "base/error.h"
 #include "model/spec.h"
 #include "ops/ops.h"
+#include "sample/sampler_options.h"
 
 namespace conclave {
-
-/// Token history penalties and truncation in this order: repetition penalty, bias, top-k, top-p, min-p, temperature.
-struct SamplerOptions {
-  float temperature = 0.8f;         // 0: greedy
-  int top_k = 40;                   // 0: off
-  float top_p = 0.95f;              // 1: off
-  float min_p = 0.05f;              // 0: off
-  float repetition_penalty = 1.f;   // 1: off (Keskar et al. 2019)
-  int repetition_window = 64;       // last tokens considered, prompt included
-  uint64_t seed = 0;                // the same seed, prompt and options give the same tokens, alone or in a batch
-  std::vector<std::pair<int32_t, float>> logit_bias;
-  int n_top_logprobs = 0;           // alternatives reported per token, at most 20
-};
 
 struct RequestOptions {
   std::vector<int32_t> tokens;      // the whole prompt; the engine finds the known prefix itself
@@ -42,8 +29,6 @@ struct ExpertChoice {
   std::vector<uint16_t> experts;
   std::vector<float> weights;
 };
-
-struct TopLogprob { int32_t token; float logprob; };
 
 struct TokenEvent {
   int32_t token;

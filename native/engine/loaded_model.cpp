@@ -1,0 +1,91 @@
+// Loading; see loaded_model.h.
+#include "engine/loaded_model.h"
+
+#include <algorithm>
+#include <string>
+
+namespace conclave {
+
+namespace {
+
+constexpr int kDefaultContext = 8192;
+constexpr int kMaxContext = 1 << 24;
+
+void check(const EngineOptions& options) {
+  const auto require = [](bool holds, const std::string& message) {
+    if (!holds) throw Error(ErrorCode::kBadArgument, message);
+  };
+  require(options.n_threads >= 0 && options.n_threads <= 512, "the number of threads is " + std::to_string(options.n_threads) + "; it must be 0 (all cores) to 512");
+  require(options.n_context >= 0 && options.n_context <= kMaxContext, "the context is " + std::to_string(options.n_context) + " tokens; it must be 0 (the model's own) to " + std::to_string(kMaxContext));
+  require(options.prefill_chunk >= 1 && options.prefill_chunk <= 8192, "the prefill chunk is " + std::to_string(options.prefill_chunk) + " tokens; it must be 1 to 8192");
+}
+
+std::vector<KvShape> kv_shapes(const ModelSpec& spec) {
+  std::vector<KvShape> shapes;
+  for (const LayerSpec& layer : spec.layers) shapes.push_back({layer.attention.n_kv_heads, layer.attention.d_k, layer.attention.d_v});
+  return shapes;
+}
+
+std::vector<Weight*> present_weights(ModelWeights& model) {
+  std::vector<Weight*> all{&model.token_embd, &model.output_norm, &model.output_norm_bias, &model.output, &model.output_bias, &model.rope_freqs};
+  for (LayerWeights& w : model.layers) {
+    for (Weight* weight : {&w.attn_norm, &w.attn_norm_bias, &w.wq, &w.wk, &w.wv, &w.wo, &w.bq, &w.bk, &w.bv, &w.bo, &w.q_norm, &w.k_norm, &w.sinks,
+                           &w.ffn_norm, &w.ffn_norm_bias, &w.router, &w.router_bias, &w.router_selection_bias, &w.gate, &w.up, &w.down,
+                           &w.gate_bias, &w.up_bias, &w.down_bias, &w.shared_gate, &w.shared_up, &w.shared_down, &w.shared_output_gate,
+                           &w.attn_post_norm, &w.ffn_post_norm}) {
+      all.push_back(weight);
+    }
+  }
+  std::erase_if(all, [](const Weight* weight) { return !*weight; });
+  return all;
+}
+
+/// Reads one byte of each page of [data, data + bytes): the file is then in memory before the first token needs it.
+void touch(const std::byte* data, size_t bytes) {
+  volatile std::byte sink{};
+  for (size_t at = 0; at < bytes; at += 4096) sink = data[at];
+  (void)sink;
+}
+
+}  // namespace
+
+LoadedModel::LoadedModel(const EngineOptions& options, int max_logit_rows, const Progress& progress, const WrapOps& wrap) {
+  check(options);
+  file_ = GgufFile::open(options.path);
+  spec_ = spec_from_gguf(*file_);
+  weights_ = bind_weights(*file_, spec_);
+  ops_ = make_cpu_ops({.n_threads = options.n_threads, .precision = options.precision});
+  if (wrap) ops_ = wrap(std::move(ops_));
+  active_bytes_ = active_bytes_per_token(spec_, weights_);
+
+  const int trained = spec_.context_trained > 0 ? spec_.context_trained : kDefaultContext;
+  const int kv_tokens = options.n_context > 0 ? options.n_context : std::min(trained, kDefaultContext);
+  n_context_ = std::min(kv_tokens, trained);
+  const int64_t n_pages = (int64_t{kv_tokens} + kPageTokens - 1) / kPageTokens;
+  cache_ = std::make_unique<KvCache>(*ops_, kv_shapes(spec_), options.kv_type, n_pages, !options.plain);
+  forward_ = std::make_unique<Forward>(*ops_, spec_, weights_, cache_->pool().layers(), options.prefill_chunk + max_logit_rows, max_logit_rows);
+  prepare_weights(progress);
+}
+
+void LoadedModel::prepare_weights(const Progress& progress) {
+  const std::vector<Weight*> all = present_weights(weights_);
+  for (const Weight* weight : all) weight_bytes_ += weight->bytes();
+  const auto report = [&](uint64_t done) {
+    if (progress && !progress(done, weight_bytes_)) throw Error(ErrorCode::kBadArgument, "cancelled");
+  };
+  constexpr size_t kStep = size_t{64} << 20;
+  uint64_t done = 0;
+  report(0);
+  for (Weight* weight : all) {
+    for (size_t at = 0; at < weight->bytes(); at += kStep) {
+      const size_t step = std::min(kStep, weight->bytes() - at);
+      touch(weight->data + at, step);
+      if (step == kStep) report(done + at + step);
+    }
+    ops_->prepare(*weight);
+    done += weight->bytes();
+  }
+  report(done);
+}
+
+}  // namespace conclave

@@ -1,0 +1,48 @@
+// A model ready to compute: the mapped file, what it says, its bound weights, the backend, the KV cache and the forward
+// pass, wired together. Not thread-safe; the scheduler, the tools and the conformance path each own one.
+#pragma once
+#include <functional>
+#include <memory>
+
+#include "engine/engine.h"
+#include "formats/gguf.h"
+#include "forward/forward.h"
+#include "kv/kv_cache.h"
+#include "weights/weights.h"
+
+namespace conclave {
+
+class LoadedModel {
+ public:
+  using Progress = std::function<bool(uint64_t done_bytes, uint64_t total_bytes)>;
+  /// Puts a decorator around the backend (profiling); nullptr result is not allowed.
+  using WrapOps = std::function<std::unique_ptr<Ops>(std::unique_ptr<Ops>)>;
+
+  /// Opens, checks, binds and prepares; `max_logit_rows` bounds the rows of one batch that want logits, and the decode rows
+  /// that a batch may carry beside a prefill chunk. Throws Error; see Engine::open for `progress`.
+  LoadedModel(const EngineOptions& options, int max_logit_rows, const Progress& progress = {}, const WrapOps& wrap = {});
+
+  const ModelSpec& spec() const { return spec_; }
+  const ModelWeights& weights() const { return weights_; }
+  Ops& ops() { return *ops_; }
+  KvCache& cache() { return *cache_; }
+  Forward& forward() { return *forward_; }
+  /// Longest sequence: what the KV holds, or what the model was trained for if that is less.
+  int n_context() const { return n_context_; }
+  uint64_t weight_bytes() const { return weight_bytes_; }
+  uint64_t active_bytes() const { return active_bytes_; }
+
+ private:
+  void prepare_weights(const Progress& progress);
+
+  std::unique_ptr<GgufFile> file_;
+  ModelSpec spec_;
+  std::unique_ptr<Ops> ops_;
+  ModelWeights weights_;
+  std::unique_ptr<KvCache> cache_;
+  std::unique_ptr<Forward> forward_;
+  int n_context_ = 0;
+  uint64_t weight_bytes_ = 0, active_bytes_ = 0;
+};
+
+}  // namespace conclave

@@ -1,0 +1,295 @@
+// The scheduler; see scheduler.h.
+#include "engine/scheduler.h"
+
+#include <algorithm>
+#include <string>
+
+#include "base/debug_switches.h"
+
+namespace conclave {
+
+namespace {
+
+void check_tokens(const RequestOptions& options, int n_vocab, int n_context) {
+  const auto reject = [](const std::string& message) { throw Error(ErrorCode::kBadArgument, message); };
+  if (options.tokens.empty()) reject("the prompt is empty; it needs at least one token");
+  if (options.tokens.size() > static_cast<size_t>(n_context)) {
+    reject("the prompt has " + std::to_string(options.tokens.size()) + " tokens and the context holds " + std::to_string(n_context) + "; shorten it or open the model with a larger context");
+  }
+  for (const int32_t token : options.tokens) {
+    if (token < 0 || token >= n_vocab) reject("token " + std::to_string(token) + " is outside the vocabulary of " + std::to_string(n_vocab));
+  }
+  if (options.max_tokens < 0) reject("the most tokens to generate is " + std::to_string(options.max_tokens) + "; it must be 0 or more");
+}
+
+}  // namespace
+
+Scheduler::Scheduler(std::unique_ptr<LoadedModel> model, const EngineOptions& options)
+    : model_(std::move(model)), plain_(options.plain), pace_(options.prefill_chunk, model_->spec().n_layers) {
+  publish_stats();
+  thread_ = std::thread([this] { loop(); });
+}
+
+Scheduler::~Scheduler() {
+  closing_seen_ = true;
+  {
+    const std::lock_guard lock(mutex_);
+    closing_ = true;
+  }
+  arrived_.notify_one();
+  thread_.join();
+}
+
+Request Scheduler::submit(RequestOptions options, RequestCallbacks callbacks) {
+  check_tokens(options, model_->spec().n_vocab, model_->n_context());
+  Request handle;
+  handle.flag_ = std::make_shared<std::atomic<bool>>(false);
+  auto request = std::make_unique<ActiveRequest>(std::move(options), std::move(callbacks), handle.flag_, model_->spec().n_vocab);
+  {
+    const std::lock_guard lock(mutex_);
+    inbox_.push_back(std::move(request));
+    ++stats_.n_requests_waiting;
+  }
+  arrived_.notify_one();
+  return handle;
+}
+
+EngineStats Scheduler::stats() const {
+  const std::lock_guard lock(mutex_);
+  return stats_;
+}
+
+void Scheduler::loop() {
+  while (!closing_seen_) {
+    take_new();
+    try {
+      step();
+    } catch (const std::exception& error) {   // not one request's fault that we know of: all hear of it, the engine lives
+      for (const RequestPtr& request : running_) fail(*request, ErrorCode::kInternal, error.what());
+      for (const RequestPtr& request : waiting_) fail(*request, ErrorCode::kInternal, error.what());
+      settle();
+      publish_stats();
+    }
+  }
+  take_new();
+  end_cancelled();
+}
+
+void Scheduler::step() {
+  end_cancelled();
+  admit();
+  plan_batch();
+  if (!shares_.empty()) {
+    const Clock::time_point start = Clock::now();
+    bool completed = false;
+    try {
+      completed = model_->forward().run(batch_, [this] { return keep_going(); });
+    } catch (const Error& error) {   // nobody can tell whose row it was
+      for (const Share& share : shares_) fail(*share.request, error.code(), error.what());
+    } catch (const std::exception& error) {
+      for (const Share& share : shares_) fail(*share.request, ErrorCode::kInternal, error.what());
+    }
+    if (completed) {
+      if (n_prefill_rows_ > 0) pace_.observe(n_prefill_rows_, ms_between(start, Clock::now()));
+      for (const Share& share : shares_) finish_share(share);
+    }
+  }
+  settle();
+  publish_stats();
+}
+
+void Scheduler::take_new() {
+  std::unique_lock lock(mutex_);
+  if (waiting_.empty() && running_.empty()) arrived_.wait(lock, [this] { return closing_ || !inbox_.empty(); });
+  for (RequestPtr& request : inbox_) waiting_.push_back(std::move(request));
+  inbox_.clear();
+}
+
+bool Scheduler::is_cancelled(const ActiveRequest& request) const {
+  return closing_seen_.load(std::memory_order_relaxed) || request.cancelled->load(std::memory_order_relaxed);
+}
+
+void Scheduler::end_cancelled() {
+  for (const RequestPtr& request : waiting_) {
+    if (!request->ended && is_cancelled(*request)) end(*request, StopReason::kCancelled);
+  }
+  for (const RequestPtr& request : running_) {
+    if (!request->ended && is_cancelled(*request)) end(*request, StopReason::kCancelled);
+  }
+  settle();
+}
+
+/// Between layers: the cancelled hear of it now; the pass goes on while anybody in it still wants its result.
+bool Scheduler::keep_going() {
+  bool wanted = false;
+  for (const Share& share : shares_) {
+    if (!share.request->ended && is_cancelled(*share.request)) end(*share.request, StopReason::kCancelled);
+    wanted = wanted || !share.request->ended;
+  }
+  return wanted;
+}
+
+void Scheduler::admit() {
+  const size_t limit = plain_ ? 1 : kMaxRunning;
+  // Strictly first come, first served: a long prompt is not overtaken for ever by short ones.
+  while (!waiting_.empty() && running_.size() < limit && admit_one(*waiting_.front())) {
+    running_.push_back(std::move(waiting_.front()));
+    waiting_.pop_front();
+  }
+  settle();
+}
+
+/// True when the request leaves the queue: with its pages, or as failed.
+bool Scheduler::admit_one(ActiveRequest& request) {
+  KvCache& cache = model_->cache();
+  const std::optional<int64_t> reused = cache.open(request.sequence, request.tokens);
+  if (!reused) {
+    if (!running_.empty()) return false;
+    fail(request, ErrorCode::kOutOfMemory, "the sequence needs the keys and values of " + std::to_string(request.tokens.size()) + " tokens and the engine holds " +
+                                               std::to_string(cache.pool().n_pages() * kPageTokens) + "; open the model with a larger context");
+    return true;
+  }
+  request.n_computed = static_cast<size_t>(*reused);
+  if (!request.was_admitted) {
+    request.was_admitted = true;
+    request.admitted = Clock::now();
+    request.n_reused = request.n_computed;
+  }
+  return true;
+}
+
+void Scheduler::plan_batch() {
+  batch_ = Batch{};
+  shares_.clear();
+  n_prefill_rows_ = 0;
+  for (size_t i = 0; i < running_.size(); ++i) {   // make_room may shorten running_ behind i
+    ActiveRequest& request = *running_[i];
+    if (request.n_pending() == 1 && make_room(request)) add_share(request, 1);
+  }
+  size_t budget = static_cast<size_t>(pace_.prefill_rows(!shares_.empty()));
+  for (const RequestPtr& request : running_) {
+    const size_t n_rows = std::min(request->n_pending(), budget);
+    if (request->n_pending() <= 1 || n_rows == 0) continue;
+    add_share(*request, n_rows);
+    budget -= n_rows;
+    n_prefill_rows_ += static_cast<int>(n_rows);
+  }
+}
+
+void Scheduler::add_share(ActiveRequest& request, size_t n_rows) {
+  Share share{&request, batch_.n_rows(), static_cast<int>(n_rows), -1};
+  const int32_t sequence = static_cast<int32_t>(batch_.sequences.size());
+  batch_.sequences.push_back({request.sequence.pages});
+  for (size_t position = request.n_computed; position < request.n_computed + n_rows; ++position) {
+    batch_.add_row(request.tokens[position], static_cast<int32_t>(position), sequence, request.sequence.slot(static_cast<int64_t>(position)));
+  }
+  if (n_rows == request.n_pending() && request.options.max_tokens > 0) {
+    share.logit_row = static_cast<int>(batch_.logit_rows.size());
+    batch_.logit_rows.push_back(batch_.n_rows() - 1);
+  }
+  shares_.push_back(share);
+}
+
+/// Pages for the pending token. When none can be had the last admitted request goes back to the queue, perhaps this one.
+bool Scheduler::make_room(ActiveRequest& request) {
+  while (!model_->cache().reserve(request.sequence, static_cast<int64_t>(request.tokens.size()))) {
+    const bool itself = running_.back().get() == &request;
+    put_back(running_.size() - 1);
+    if (itself) return false;
+  }
+  return true;
+}
+
+void Scheduler::put_back(size_t running_index) {
+  RequestPtr request = std::move(running_[running_index]);
+  running_.erase(running_.begin() + static_cast<std::ptrdiff_t>(running_index));
+  model_->cache().close(request->sequence, request->computed());
+  request->n_computed = 0;
+  waiting_.push_front(std::move(request));
+}
+
+void Scheduler::finish_share(const Share& share) {
+  ActiveRequest& request = *share.request;
+  if (request.ended) return;
+  request.n_computed += static_cast<size_t>(share.count);
+  try {
+    if (request.n_generated() == 0) {
+      if (request.callbacks.on_prefill) request.callbacks.on_prefill(static_cast<int>(request.n_computed), static_cast<int>(request.n_reused), static_cast<int>(request.n_prompt));
+      if (request.n_pending() == 0) model_->cache().publish(request.sequence, request.computed());
+    }
+    if (request.n_pending() > 0) return;
+    if (share.logit_row < 0) return end(request, StopReason::kMaxTokens);
+    if (request.tokens.size() >= static_cast<size_t>(model_->n_context())) return end(request, StopReason::kContextFull);
+    emit_token(request, share);
+  } catch (const Error& error) {
+    fail(request, error.code(), error.what());
+  } catch (const std::exception& error) {
+    fail(request, ErrorCode::kInternal, error.what());
+  }
+}
+
+void Scheduler::emit_token(ActiveRequest& request, const Share& share) {
+  Forward& forward = model_->forward();
+  SampledToken sampled = request.sampler.sample(forward.logits(share.logit_row), request.tokens);
+  if (request.n_generated() == 0) request.first_token = Clock::now();
+  const std::vector<int32_t>& stops = request.options.stop_tokens;
+  if (std::find(stops.begin(), stops.end(), sampled.token) != stops.end()) return end(request, StopReason::kEndOfText);
+  request.tokens.push_back(sampled.token);
+  if (request.callbacks.on_token) {
+    TokenEvent event{sampled.token, sampled.logprob, std::move(sampled.top), {}};
+    forward.append_choice(share.first + share.count - 1, event.choice.experts, event.choice.weights);
+    request.callbacks.on_token(event);
+  }
+  if (request.n_generated() >= static_cast<size_t>(request.options.max_tokens)) return end(request, StopReason::kMaxTokens);
+  if (request.tokens.size() >= static_cast<size_t>(model_->n_context())) return end(request, StopReason::kContextFull);
+}
+
+void Scheduler::end(ActiveRequest& request, StopReason reason) {
+  request.ended = true;
+  const Clock::time_point now = Clock::now();
+  const bool generated = request.first_token != Clock::time_point{};
+  RunTimings timings;
+  timings.queue_ms = ms_between(request.submitted, request.was_admitted ? request.admitted : now);
+  if (request.was_admitted) timings.prefill_ms = ms_between(request.admitted, generated ? request.first_token : now);
+  if (generated) {
+    timings.first_token_ms = ms_between(request.submitted, request.first_token);
+    timings.decode_ms = ms_between(request.first_token, now);
+  }
+  timings.n_prompt = static_cast<int>(request.n_prompt);
+  timings.n_reused = static_cast<int>(request.n_reused);
+  timings.n_generated = static_cast<int>(request.n_generated());
+  if (request.callbacks.on_ended) request.callbacks.on_ended(reason, timings);
+}
+
+void Scheduler::fail(ActiveRequest& request, ErrorCode code, const std::string& message) {
+  if (request.ended) return;
+  request.ended = true;
+  if (request.callbacks.on_failed) request.callbacks.on_failed(code, message);
+}
+
+/// Lets go of the requests that have ended; what a running one computed stays known as a prefix.
+void Scheduler::settle() {
+  for (const RequestPtr& request : running_) {
+    if (request->ended && request->sequence.is_open()) model_->cache().close(request->sequence, request->computed());
+  }
+  const auto is_over = [](const RequestPtr& request) { return request->ended; };
+  std::erase_if(running_, is_over);
+  std::erase_if(waiting_, is_over);
+  shares_.clear();
+}
+
+void Scheduler::publish_stats() {
+  const PagePool& pool = model_->cache().pool();
+  const std::lock_guard lock(mutex_);
+  stats_.weight_bytes = model_->weight_bytes();
+  stats_.active_bytes_per_token = model_->active_bytes();
+  stats_.kv_bytes_reserved = pool.bytes();
+  stats_.kv_pages_total = pool.n_pages();
+  stats_.kv_pages_free = pool.n_free();
+  stats_.kv_pages_cached = model_->cache().n_cached();
+  stats_.n_requests_running = running_.size();
+  stats_.n_requests_waiting = waiting_.size() + inbox_.size();
+  stats_.backend = model_->ops().name();
+}
+
+}  // namespace conclave

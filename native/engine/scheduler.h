@@ -1,0 +1,81 @@
+// The one thread that computes. It owns the model, the cache and every request after submission; other threads reach it
+// through an inbox, an atomic flag per request, and a snapshot of the statistics.
+//
+// One step: take new requests, end the cancelled, admit what fits, put one pending token of every decoding request and a
+// chunk of prompts into a batch, forward, sample, emit. A finished request leaves its pages to the prefix tree.
+#pragma once
+#include <condition_variable>
+#include <deque>
+#include <memory>
+#include <mutex>
+#include <thread>
+#include <vector>
+
+#include "engine/active_request.h"
+#include "engine/engine.h"
+#include "engine/loaded_model.h"
+#include "engine/pace.h"
+
+namespace conclave {
+
+class Scheduler {
+ public:
+  static constexpr int kMaxRunning = 32;
+
+  /// Starts the thread. `model` was made with max_logit_rows >= kMaxRunning.
+  Scheduler(std::unique_ptr<LoadedModel> model, const EngineOptions& options);
+  /// Ends every request as cancelled, then joins. Must not be called from a callback.
+  ~Scheduler();
+
+  Request submit(RequestOptions options, RequestCallbacks callbacks);
+  EngineStats stats() const;
+  const LoadedModel& model() const { return *model_; }
+
+ private:
+  using RequestPtr = std::unique_ptr<ActiveRequest>;
+  /// A request's rows in the batch: [first, first + count); the last one wants logits if `logit_row` >= 0.
+  struct Share {
+    ActiveRequest* request;
+    int first, count, logit_row;
+  };
+
+  void loop();
+  void step();
+  void take_new();
+  void end_cancelled();
+  void admit();
+  bool admit_one(ActiveRequest& request);
+  void plan_batch();
+  void add_share(ActiveRequest& request, size_t n_rows);
+  bool make_room(ActiveRequest& request);
+  void put_back(size_t running_index);
+  bool keep_going();
+  void finish_share(const Share& share);
+  void emit_token(ActiveRequest& request, const Share& share);
+  void settle();
+  void end(ActiveRequest& request, StopReason reason);
+  void fail(ActiveRequest& request, ErrorCode code, const std::string& message);
+  bool is_cancelled(const ActiveRequest& request) const;
+  void publish_stats();
+
+  const std::unique_ptr<LoadedModel> model_;
+  const bool plain_;
+
+  std::deque<RequestPtr> waiting_;    // in order of arrival
+  std::vector<RequestPtr> running_;   // in order of admission
+  Batch batch_;
+  std::vector<Share> shares_;
+  int n_prefill_rows_ = 0;
+  Pace pace_;
+
+  mutable std::mutex mutex_;          // guards the four below
+  std::condition_variable arrived_;
+  std::deque<RequestPtr> inbox_;
+  EngineStats stats_;
+  bool closing_ = false;
+  std::atomic<bool> closing_seen_{false};   // the same, readable between layers without the lock
+
+  std::thread thread_;                // last: it uses all of the above
+};
+
+}  // namespace conclave

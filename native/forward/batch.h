@@ -1,0 +1,28 @@
+// What one forward pass computes: rows (tokens of one or several sequences, in any mixture of prefill, decode and
+// verification) and which of them want logits. Filled by the caller; the forward pass reads it only.
+#pragma once
+#include <cstdint>
+#include <vector>
+
+#include "ops/ops.h"
+
+namespace conclave {
+
+struct Batch {
+  std::vector<int32_t> tokens;         // [n]
+  std::vector<int32_t> positions;      // [n]
+  std::vector<int32_t> row_sequence;   // [n] index into sequences
+  std::vector<int32_t> slots;          // [n] where the row's keys and values go
+  std::vector<SequencePages> sequences;
+  std::vector<int32_t> logit_rows;     // [m] ascending
+
+  int n_rows() const { return static_cast<int>(tokens.size()); }
+  void add_row(int32_t token, int32_t position, int32_t sequence, int32_t slot) {
+    tokens.push_back(token);
+    positions.push_back(position);
+    row_sequence.push_back(sequence);
+    slots.push_back(slot);
+  }
+};
+
+}  // namespace conclave

@@ -1,0 +1,138 @@
+// The forward pass; see forward.h. A new block kind is one enum value, one function and one row in the two tables below.
+#include "forward/forward.h"
+
+#include <cassert>
+#include <string>
+
+#include "base/error.h"
+
+namespace conclave {
+
+namespace {
+
+using Block = void (*)(const BlockArgs&);
+
+/// nullptr: not in this build.
+Block attention_block(const AttentionSpec& attention) {
+  if (attention.output_gate || attention.v_norm) return nullptr;
+  switch (attention.kind) {
+    case AttentionKind::kGqa: return attention_gqa;
+    case AttentionKind::kMla:
+    case AttentionKind::kLinear: return nullptr;
+  }
+  return nullptr;
+}
+
+Block ffn_block(const FfnSpec& ffn) {
+  return ffn.kind == FfnKind::kMoe ? ffn_moe : ffn_dense;
+}
+
+}  // namespace
+
+Forward::Forward(Ops& ops, const ModelSpec& spec, const ModelWeights& weights, std::span<const KvLayer> kv, int max_rows, int max_logit_rows)
+    : ops_(ops), spec_(spec), weights_(weights), kv_(kv.begin(), kv.end()), max_rows_(max_rows), max_logit_rows_(max_logit_rows),
+      work_(ops, spec, max_rows, max_logit_rows) {
+  assert(kv_.size() == spec.layers.size() && weights.layers.size() == spec.layers.size());
+  for (size_t i = 0; i < spec.layers.size(); ++i) {
+    if (!attention_block(spec.layers[i].attention)) {
+      throw Error(ErrorCode::kUnsupported, "layer " + std::to_string(i) + " of this " + spec.architecture + " model uses a kind of attention that this version cannot compute");
+    }
+  }
+  host_logits_.resize(static_cast<size_t>(max_logit_rows) * static_cast<size_t>(spec.n_vocab));
+  for (const Tensor& trace : work_.experts) {
+    const size_t count = static_cast<size_t>(trace.n_rows * trace.d_row);
+    host_experts_.emplace_back(count);
+    host_expert_weights_.emplace_back(count);
+  }
+}
+
+bool Forward::run(const Batch& batch, const std::function<bool()>& keep_going) {
+  assert(batch.n_rows() <= max_rows_ && static_cast<int>(batch.logit_rows.size()) <= max_logit_rows_);
+  assert(batch.positions.size() == batch.tokens.size() && batch.slots.size() == batch.tokens.size() && batch.row_sequence.size() == batch.tokens.size());
+  const int64_t n = batch.n_rows();
+  const Tensor hidden = work_.hidden.rows(0, n);
+
+  ops_.begin();
+  ops_.embed(hidden, weights_.token_embd, batch.tokens, spec_.embedding_scale);
+  size_t moe_index = 0;
+  for (size_t i = 0; i < spec_.layers.size(); ++i) {
+    if (keep_going && !keep_going()) {
+      ops_.submit();
+      ops_.wait();
+      return false;
+    }
+    run_layer(i, moe_index, batch);
+    moe_index += spec_.layers[i].ffn.kind == FfnKind::kMoe;
+  }
+  if (!batch.logit_rows.empty()) {
+    const Tensor normed = work_.normed.rows(0, n);
+    normalise(normed, hidden, weights_.output_norm, weights_.output_norm_bias);
+    ops_.logits(work_.logits.rows(0, static_cast<int64_t>(batch.logit_rows.size())), normed, batch.logit_rows, weights_.output,
+                optional(weights_.output_bias), spec_.logit_scale, spec_.logit_softcap);
+  }
+  ops_.submit();
+  ops_.wait();
+  fetch_results(batch);
+  return true;
+}
+
+void Forward::run_layer(size_t index, size_t moe_index, const Batch& batch) {
+  const LayerSpec& layer = spec_.layers[index];
+  const LayerWeights& weights = weights_.layers[index];
+  const int64_t n = batch.n_rows();
+  const Tensor hidden = work_.hidden.rows(0, n), normed = work_.normed.rows(0, n);
+  const bool moe = layer.ffn.kind == FfnKind::kMoe;
+  const BlockArgs block{
+      .ops = ops_, .spec = spec_, .layer = layer, .weights = weights, .model = weights_, .kv = kv_[index], .batch = batch,
+      .x = normed, .out = hidden, .out_scale = spec_.residual_scale, .accumulate = true,
+      .q = work_.q, .k = work_.k, .v = work_.v, .attended = work_.attended,
+      .experts = moe ? work_.experts[moe_index].rows(0, n) : Tensor{},
+      .expert_weights = moe ? work_.expert_weights[moe_index].rows(0, n) : Tensor{},
+  };
+  normalise(normed, hidden, weights.attn_norm, weights.attn_norm_bias);
+  add_block(block, attention_block(layer.attention), weights.attn_post_norm);
+  normalise(normed, hidden, weights.ffn_norm, weights.ffn_norm_bias);
+  add_block(block, ffn_block(layer.ffn), weights.ffn_post_norm);
+}
+
+void Forward::add_block(const BlockArgs& block, Block compute, const Weight& post_norm) {
+  if (!spec_.post_norms) return compute(block);
+  BlockArgs aside = block;
+  aside.out = work_.block_out.rows(0, block.out.n_rows);
+  aside.out_scale = 1.f;
+  aside.accumulate = false;
+  compute(aside);
+  normalise(aside.out, aside.out, post_norm, Weight{});
+  ops_.add(block.out, aside.out, block.out_scale);
+}
+
+void Forward::normalise(Tensor out, Tensor x, const Weight& weight, const Weight& bias) {
+  ops_.norm({.out = out, .x = x, .weight = optional(weight), .bias = optional(bias), .kind = spec_.norm, .eps = spec_.norm_eps});
+}
+
+void Forward::fetch_results(const Batch& batch) {
+  const size_t n = static_cast<size_t>(batch.n_rows());
+  ops_.download(host_logits_.data(), work_.logits.data, batch.logit_rows.size() * static_cast<size_t>(spec_.n_vocab) * sizeof(float));
+  for (size_t i = 0; i < host_experts_.size(); ++i) {
+    const size_t bytes = n * static_cast<size_t>(work_.experts[i].d_row) * 4;
+    ops_.download(host_experts_[i].data(), work_.experts[i].data, bytes);
+    ops_.download(host_expert_weights_[i].data(), work_.expert_weights[i].data, bytes);
+  }
+}
+
+std::span<float> Forward::logits(int logit_row) {
+  const size_t n_vocab = static_cast<size_t>(spec_.n_vocab);
+  return std::span(host_logits_).subspan(static_cast<size_t>(logit_row) * n_vocab, n_vocab);
+}
+
+void Forward::append_choice(int row, std::vector<uint16_t>& experts, std::vector<float>& weights) const {
+  for (size_t i = 0; i < host_experts_.size(); ++i) {
+    const size_t k = static_cast<size_t>(work_.experts[i].d_row), first = static_cast<size_t>(row) * k;
+    for (size_t j = first; j < first + k; ++j) {
+      experts.push_back(static_cast<uint16_t>(host_experts_[i][j]));
+      weights.push_back(host_expert_weights_[i][j]);
+    }
+  }
+}
+
+}  // namespace conclave

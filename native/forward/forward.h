@@ -1,0 +1,49 @@
+// The model, written once for every family: embed; per layer { norm, attention, residual, norm, feed-forward, residual };
+// norm; logits for the rows that ask. Knows the spec and the weights, never a backend, a request or a page's owner.
+#pragma once
+#include <functional>
+#include <span>
+#include <vector>
+
+#include "forward/batch.h"
+#include "forward/workspace.h"
+
+namespace conclave {
+
+class Forward {
+ public:
+  /// All references must outlive this. `kv` has one entry per layer. Throws Error: kUnsupported for a block kind that this
+  /// build cannot compute, kOutOfMemory when the activations do not fit.
+  Forward(Ops& ops, const ModelSpec& spec, const ModelWeights& weights, std::span<const KvLayer> kv, int max_rows, int max_logit_rows);
+
+  /// Computes the batch (n_rows <= max_rows, logit_rows <= max_logit_rows): keys and values of all rows are in place
+  /// afterwards. `keep_going` is asked before each layer; when it says no, run() returns false and the rows count as not
+  /// computed (their slots hold anything).
+  bool run(const Batch& batch, const std::function<bool()>& keep_going = {});
+
+  /// Results of the last run(), valid and the caller's to overwrite until the next.
+  std::span<float> logits(int logit_row);   // [n_vocab]
+  /// Appends the routing of a batch row, layer by layer, best expert first: k values per MoE layer.
+  void append_choice(int row, std::vector<uint16_t>& experts, std::vector<float>& weights) const;
+
+  int max_rows() const { return max_rows_; }
+  int max_logit_rows() const { return max_logit_rows_; }
+
+ private:
+  void run_layer(size_t index, size_t moe_index, const Batch& batch);
+  void normalise(Tensor out, Tensor x, const Weight& weight, const Weight& bias);
+  void add_block(const BlockArgs& block, void (*compute)(const BlockArgs&), const Weight& post_norm);
+  void fetch_results(const Batch& batch);
+
+  Ops& ops_;
+  const ModelSpec& spec_;
+  const ModelWeights& weights_;
+  std::vector<KvLayer> kv_;
+  int max_rows_, max_logit_rows_;
+  Workspace work_;
+  std::vector<float> host_logits_;                        // [max_logit_rows][n_vocab]
+  std::vector<std::vector<int32_t>> host_experts_;        // per MoE layer [max_rows][k]
+  std::vector<std::vector<float>> host_expert_weights_;
+};
+
+}  // namespace conclave

@@ -1,0 +1,47 @@
+// Buffers of the forward pass; see workspace.h.
+#include "forward/workspace.h"
+
+#include <algorithm>
+
+namespace conclave {
+
+Workspace::Workspace(Ops& ops, const ModelSpec& spec, int max_rows, int max_logit_rows) : ops_(ops) {
+  int64_t d_q = 0, d_k = 0, d_v = 0, d_attended = 0;
+  for (const LayerSpec& layer : spec.layers) {
+    const AttentionSpec& a = layer.attention;
+    d_q = std::max<int64_t>(d_q, int64_t{a.n_heads} * a.d_k);
+    d_k = std::max<int64_t>(d_k, int64_t{a.n_kv_heads} * a.d_k);
+    d_v = std::max<int64_t>(d_v, int64_t{a.n_kv_heads} * a.d_v);
+    d_attended = std::max<int64_t>(d_attended, int64_t{a.n_heads} * a.d_v);
+  }
+  try {
+    hidden = make(max_rows, spec.d_model);
+    normed = make(max_rows, spec.d_model);
+    if (spec.post_norms) block_out = make(max_rows, spec.d_model);
+    q = make(max_rows, d_q);
+    k = make(max_rows, d_k);
+    v = make(max_rows, d_v);
+    attended = make(max_rows, d_attended);
+    logits = make(max_logit_rows, spec.n_vocab);
+    for (const LayerSpec& layer : spec.layers) {
+      if (layer.ffn.kind != FfnKind::kMoe) continue;
+      experts.push_back(make(max_rows, layer.ffn.n_experts_used, DType::kI32));
+      expert_weights.push_back(make(max_rows, layer.ffn.n_experts_used));
+    }
+  } catch (...) {
+    for (void* buffer : buffers_) ops_.free(buffer);
+    throw;
+  }
+}
+
+Workspace::~Workspace() {
+  for (void* buffer : buffers_) ops_.free(buffer);
+}
+
+Tensor Workspace::make(int64_t n_rows, int64_t d_row, DType type) {
+  buffers_.push_back(nullptr);
+  buffers_.back() = ops_.alloc(static_cast<size_t>(n_rows) * static_cast<size_t>(d_row) * 4);
+  return {buffers_.back(), type, n_rows, d_row, d_row};
+}
+
+}  // namespace conclave

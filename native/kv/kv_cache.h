@@ -1,0 +1,53 @@
+// The pages of running sequences and the prefixes worth keeping, together: a sequence opens on the longest known prefix,
+// grows page by page (old prefixes make room), and on closing leaves what it computed for the next one. Not thread-safe.
+#pragma once
+#include <optional>
+#include <span>
+#include <vector>
+
+#include "kv/page_pool.h"
+#include "kv/prefix_tree.h"
+
+namespace conclave {
+
+/// Pages [0, n_shared) belong to the tree (locked through `locked`), the rest to this sequence alone.
+struct Sequence {
+  std::vector<int32_t> pages;
+  size_t n_shared = 0;
+  PrefixTree::Node* locked = nullptr;   // nullptr: the sequence is not open
+
+  bool is_open() const { return locked != nullptr; }
+  int32_t slot(int64_t position) const { return pages[static_cast<size_t>(position / kPageTokens)] * kPageTokens + static_cast<int32_t>(position % kPageTokens); }
+};
+
+class KvCache {
+ public:
+  /// `reuse` false: nothing is kept after a sequence closes.
+  KvCache(Ops& ops, std::span<const KvShape> layers, DType type, int64_t n_pages, bool reuse);
+
+  /// Opens `sequence` with pages for all of `tokens`. Returns how many leading tokens need no computing (never the last
+  /// one: its logits are wanted), or nullopt, nothing changed, when pages are short.
+  std::optional<int64_t> open(Sequence& sequence, std::span<const int32_t> tokens);
+  /// Grows to hold `n_tokens`; false, nothing changed, when pages are short.
+  bool reserve(Sequence& sequence, int64_t n_tokens);
+  /// Lets others share the full pages of `computed`, the leading tokens whose keys and values are in place.
+  void publish(Sequence& sequence, std::span<const int32_t> computed);
+  /// Ends the sequence; `computed` as above stays known as a prefix.
+  void close(Sequence& sequence, std::span<const int32_t> computed);
+
+  /// Every page is exactly one of: free, the tree's, one open sequence's. Throws Error(kInternal) otherwise.
+  void check_integrity(std::span<const Sequence* const> open) const;
+
+  const PagePool& pool() const { return pool_; }
+  size_t n_cached() const { return tree_.n_pages(); }
+  size_t n_locked() const { return tree_.n_locked(); }
+
+ private:
+  bool take(size_t n, std::vector<int32_t>& pages);
+
+  PagePool pool_;
+  PrefixTree tree_;
+  bool reuse_;
+};
+
+}  // namespace conclave
