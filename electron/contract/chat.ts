@@ -109,6 +109,7 @@ export const searchHitSchema = z.object({
   /** Plain text; matches stand between U+E000 and U+E001. */
   snippet: z.string(),
 });
+export type SearchHit = z.infer<typeof searchHitSchema>;
 
 export const chat = service({
   calls: {

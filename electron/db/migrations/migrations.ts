@@ -1,0 +1,12 @@
+// The list of migrations in order. A file's place in the list is its version, kept in SQLite's user_version.
+import { conversationsMigration } from "./0001-conversations.ts";
+import { pinsAndTracesMigration } from "./0002-pins-and-traces.ts";
+
+export interface Migration {
+  readonly version: number;
+  readonly name: string;
+  /** Statements that run in one transaction together with the new user_version. */
+  readonly sql: string;
+}
+
+export const migrations: readonly Migration[] = [conversationsMigration, pinsAndTracesMigration];

@@ -1,0 +1,116 @@
+// The tables as TypeScript sees them: column names and value types of the newest schema. The migrations are the truth;
+// a difference shows in the tests of each table's file. Times are milliseconds since 1970, booleans are 0 or 1.
+import type { Generated } from "kysely";
+
+export interface ConversationsTable {
+  id: string;
+  /** Empty: not named yet. */
+  title: string;
+  created_at: number;
+  updated_at: number;
+  active_leaf_id: string | null;
+  system_prompt: string;
+  /** JSON of a partial sampler. */
+  sampler: string;
+  /** Set: hidden, and purged a day later. */
+  deleted_at: number | null;
+  pinned: Generated<number>;
+}
+
+export interface MessagesTable {
+  /** Order of creation. */
+  seq: Generated<number>;
+  id: string;
+  conversation_id: string;
+  parent_id: string | null;
+  role: "user" | "assistant";
+  state: "complete" | "generating" | "interrupted" | "failed";
+  created_at: number;
+}
+
+export interface MessagePartsTable {
+  seq: Generated<number>;
+  message_id: string;
+  position: number;
+  type: "text" | "reasoning";
+  text: string;
+  /** 1: the text is in message_search. A growing answer joins when it ends, so that a flush stays cheap. */
+  indexed: number;
+}
+
+export interface RunsTable {
+  id: string;
+  message_id: string;
+  model_id: string;
+  model_name: string;
+  /** Empty until the file's hash is known. */
+  model_sha256: string;
+  template_id: string;
+  /** JSON of a whole sampler. */
+  sampler: string;
+  seed: number;
+  engine_version: string;
+  started_at: number;
+  stop_reason: string | null;
+  /** JSON of a WireError without its details. */
+  error: string | null;
+  prompt_tokens: number | null;
+  reused_tokens: number | null;
+  generated_tokens: number | null;
+  drafted_tokens: number | null;
+  accepted_tokens: number | null;
+  first_token_ms: number | null;
+  prefill_ms: number | null;
+  decode_ms: number | null;
+}
+
+export interface ExpertTracesTable {
+  message_id: string;
+  /** experts/traceCodec.ts */
+  trace: Uint8Array;
+}
+
+export interface ModelsTable {
+  id: string;
+  name: string;
+  path: string;
+  source: "embedded" | "file";
+  architecture: string;
+  quantisation: string;
+  file_bytes: number;
+  /** Of the file when it was inspected: a change means inspecting and hashing again. */
+  file_changed_at: number;
+  layers: number;
+  moe_layers: number;
+  experts: number;
+  experts_used: number;
+  params: number;
+  params_active: number;
+  context_trained: number;
+  sha256: string | null;
+  added_at: number;
+  last_used_at: number | null;
+}
+
+export interface SettingsTable {
+  key: string;
+  /** JSON. */
+  value: string;
+}
+
+export interface MessageSearchTable {
+  rowid: number;
+  text: string;
+  message_search: string;
+}
+
+export interface Schema {
+  conversations: ConversationsTable;
+  messages: MessagesTable;
+  message_parts: MessagePartsTable;
+  runs: RunsTable;
+  expert_traces: ExpertTracesTable;
+  models: ModelsTable;
+  settings: SettingsTable;
+  message_search: MessageSearchTable;
+}

@@ -1,0 +1,57 @@
+// Full-text search over finished messages. The trigram index answers terms of three characters or more; shorter ones
+// (common in Chinese and Japanese) are looked for in the texts themselves.
+import { sql } from "kysely";
+import type { SearchHit } from "../contract/chat.ts";
+import type { Database } from "./database.ts";
+import { snippetOf } from "./searchSnippet.ts";
+
+const maxTerms = 16;
+
+export function searchTerms(query: string): string[] {
+  return query
+    .split(/\s+/u)
+    .filter((term) => term !== "")
+    .slice(0, maxTerms);
+}
+
+/** Three code points make a trigram. */
+const isIndexed = (term: string): boolean => [...term].length >= 3;
+
+const quoted = (term: string): string => `"${term.replaceAll('"', '""')}"`;
+const likePattern = (term: string): string => `%${term.replaceAll(/[\\%_]/g, (character) => `\\${character}`)}%`;
+
+export function searchQuery(db: Database, terms: readonly string[], limit: number) {
+  const indexed = terms.filter(isIndexed);
+  const short = terms.filter((term) => !isIndexed(term));
+  let query = db.build
+    .selectFrom("message_parts")
+    .innerJoin("messages", "messages.id", "message_parts.message_id")
+    .innerJoin("conversations", "conversations.id", "messages.conversation_id")
+    .select(["messages.id", "messages.conversation_id", "conversations.title", "message_parts.text"])
+    .where("conversations.deleted_at", "is", null)
+    .where("message_parts.indexed", "=", 1)
+    .orderBy("message_parts.seq", "desc")
+    .limit(limit);
+  if (indexed.length > 0) {
+    const match = indexed.map(quoted).join(" AND ");
+    query = query.where("message_parts.seq", "in", (inner) =>
+      inner.selectFrom("message_search").select("rowid").where(sql<boolean>`message_search MATCH ${match}`),
+    );
+  }
+  for (const term of short) {
+    query = query.where(sql<boolean>`message_parts.text LIKE ${likePattern(term)} ESCAPE '\\'`);
+  }
+  return query;
+}
+
+/** Messages that contain every term, newest first; a term matches inside words, without regard to case or accents. */
+export function searchMessages(db: Database, query: string, limit: number, untitled: string): SearchHit[] {
+  const terms = searchTerms(query);
+  if (terms.length === 0) return [];
+  return db.all(searchQuery(db, terms, limit)).map((row) => ({
+    conversationId: row.conversation_id,
+    conversationTitle: row.title === "" ? untitled : row.title,
+    messageId: row.id,
+    snippet: snippetOf(row.text, terms),
+  }));
+}
