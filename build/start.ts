@@ -49,7 +49,7 @@ function runWeb(args: readonly string[]): Promise<number> {
 /** Runs the desktop app; null when it never came up, so that the web entry can take over. */
 async function runDesktop(path: string, args: readonly string[]): Promise<number | null> {
   const began = performance.now();
-  const { status } = await run(path, [join(repositoryRoot, "out/app/main.js"), ...args]);
+  const { status } = await run(path, [join(repositoryRoot, "out/app"), ...args]);
   const endedEarly = performance.now() - began < openedAfterMilliseconds;
   return status !== 0 && status < 128 && endedEarly ? null : status;
 }

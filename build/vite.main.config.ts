@@ -2,8 +2,9 @@
 // stays outside: better-sqlite3 finds its own binary, and native/index.cjs keeps its path because the products lie as
 // deep below the root as the sources do.
 import { builtinModules } from "node:module";
+import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { defineConfig } from "vite";
+import { defineConfig, type Plugin } from "vite";
 import { productFolder, repositoryRoot } from "./vite.destination.ts";
 
 /** Product name -> source. Each is started by its own command or process. */
@@ -25,9 +26,23 @@ const external = [
   /^node:/,
 ];
 
+/** Electron started on the product folder takes the app's name and version from a package.json in it. */
+function identity(): Plugin {
+  const manifest: unknown = JSON.parse(readFileSync(join(repositoryRoot, "package.json"), "utf8"));
+  const { name, productName, version } = manifest as Record<string, unknown>;
+  return {
+    name: "conclave:identity",
+    generateBundle() {
+      const source = JSON.stringify({ name, productName, version, type: "module", main: "main.js" }, null, 2);
+      this.emitFile({ type: "asset", fileName: "package.json", source: `${source}\n` });
+    },
+  };
+}
+
 export default defineConfig({
   root: repositoryRoot,
   publicDir: false,
+  plugins: [identity()],
   resolve: { conditions: ["node", "import", "module", "default"], mainFields: ["module", "main"] },
   build: {
     outDir: productFolder(),
