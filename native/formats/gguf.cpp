@@ -11,6 +11,7 @@
 #include <unordered_map>
 
 #include "base/error.h"
+#include "base/printable.h"
 #include "formats/gguf_reader.h"
 #include "formats/mapped_file.h"
 

@@ -1,7 +1,6 @@
 // A cursor over untrusted GGUF bytes: every read is checked against what is left, every message says what was being
 // read and at which byte. Private to formats/.
 #pragma once
-#include <bit>
 #include <cstdint>
 #include <cstring>
 #include <span>
@@ -9,27 +8,10 @@
 #include <string_view>
 
 #include "base/error.h"
+#include "base/printable.h"
 #include "base/utf8.h"
 
 namespace conclave {
-
-/// Text of the file's own for an error message: at most about `limit` bytes, control characters and broken UTF-8 shown as '?'.
-inline constexpr size_t kMaxPathShown = 1024;
-inline std::string printable(std::string_view text, size_t limit = 80) {
-  std::string out;
-  while (!text.empty() && out.size() < limit) {
-    const size_t n = utf8_character(text);
-    const auto lead = static_cast<unsigned char>(text.front());
-    if (n == 0 || lead < 0x20 || lead == 0x7f) {
-      out += '?';
-      text.remove_prefix(1);
-    } else {
-      out += text.substr(0, n);
-      text.remove_prefix(n);
-    }
-  }
-  return text.empty() ? out : out + "...";
-}
 
 class GgufReader {
  public:

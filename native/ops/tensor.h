@@ -32,12 +32,16 @@ struct Weight {
   int64_t d_in = 0, d_out = 1, n_experts = 1;
   const char* name = "";
   void* device = nullptr;            // the backend's own form, if it made one
+  size_t expert_stride = 0;          // bytes from expert to expert when `data` is a view of a fused tensor; 0: expert_bytes()
 
   explicit operator bool() const { return data != nullptr || device != nullptr; }
   size_t row_bytes() const { return conclave::row_bytes(type, d_in); }
   size_t expert_bytes() const { return row_bytes() * static_cast<size_t>(d_out); }
   size_t bytes() const { return expert_bytes() * static_cast<size_t>(n_experts); }
-  const std::byte* row(int64_t out, int64_t expert = 0) const { return data + expert_bytes() * static_cast<size_t>(expert) + row_bytes() * static_cast<size_t>(out); }
+  const std::byte* row(int64_t out, int64_t expert = 0) const {
+    const size_t stride = expert_stride != 0 ? expert_stride : expert_bytes();
+    return data + stride * static_cast<size_t>(expert) + row_bytes() * static_cast<size_t>(out);
+  }
 };
 
 }  // namespace conclave

@@ -1,0 +1,54 @@
+// See families.h. Facts: the published configurations and reference implementations of each family (Hugging Face
+// transformers), and the GGUF converters for the order of q and k rows (llama's are permuted to adjacent pairs).
+#include "model/families.h"
+
+#include <algorithm>
+#include <numeric>
+#include <vector>
+
+namespace conclave {
+namespace {
+
+constexpr Family kFamilies[] = {
+    {.architecture = "llama", .title = "Llama, Mistral, Mixtral", .experts = ExpertUse::kOptional, .rope = RopeStyle::kPairs, .renormalise = true},
+    {.architecture = "olmoe", .title = "OLMoE", .experts = ExpertUse::kRequired, .rope = RopeStyle::kHalves, .qk_norm = QkNorm::kWholeProjection},
+    {.architecture = "qwen2", .title = "Qwen2, Qwen2.5", .experts = ExpertUse::kNever, .rope = RopeStyle::kHalves},
+    {.architecture = "qwen2moe", .title = "Qwen1.5-MoE, Qwen2-MoE", .experts = ExpertUse::kRequired, .rope = RopeStyle::kHalves, .shared_gate = true},
+    {.architecture = "qwen3", .title = "Qwen3", .experts = ExpertUse::kNever, .rope = RopeStyle::kHalves, .qk_norm = QkNorm::kPerHead},
+    {.architecture = "qwen3moe", .title = "Qwen3-MoE", .experts = ExpertUse::kRequired, .rope = RopeStyle::kHalves, .qk_norm = QkNorm::kPerHead, .renormalise = true},
+};
+
+size_t edit_distance(std::string_view a, std::string_view b) {
+  std::vector<size_t> row(b.size() + 1);
+  std::iota(row.begin(), row.end(), size_t{0});
+  for (size_t i = 1; i <= a.size(); ++i) {
+    size_t diagonal = row[0];
+    row[0] = i;
+    for (size_t j = 1; j <= b.size(); ++j) {
+      const size_t replaced = diagonal + (a[i - 1] == b[j - 1] ? 0 : 1);
+      diagonal = row[j];
+      row[j] = std::min({replaced, row[j] + 1, row[j - 1] + 1});
+    }
+  }
+  return row.back();
+}
+
+}  // namespace
+
+std::span<const Family> families() { return kFamilies; }
+
+const Family* find_family(std::string_view architecture) {
+  for (const Family& family : kFamilies) {
+    if (architecture == family.architecture) return &family;
+  }
+  return nullptr;
+}
+
+const Family& nearest_family(std::string_view architecture) {
+  const std::string_view name = architecture.substr(0, 64);   // the name is a stranger's: bound the work
+  return *std::min_element(std::begin(kFamilies), std::end(kFamilies), [name](const Family& a, const Family& b) {
+    return edit_distance(name, a.architecture) < edit_distance(name, b.architecture);
+  });
+}
+
+}  // namespace conclave
