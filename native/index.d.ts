@@ -1,6 +1,6 @@
 /**
  * The addon's door for TypeScript. Only electron/engine/host.ts imports it. Errors thrown or passed to callbacks are
- * `Error` objects with a `code`: 'bad-file' | 'unsupported' | 'bad-argument' | 'out-of-memory' | 'io' | 'internal'.
+ * `Error` objects with a `code`: 'bad-file' | 'unsupported' | 'bad-argument' | 'out-of-memory' | 'io' | 'internal', or 'cancelled' for a load that was abandoned.
  */
 export type GgufScalar = string | number | bigint | boolean;
 /** Integers outside +-2^53 arrive as bigint; number arrays as Float64Array. */
@@ -8,6 +8,9 @@ export type GgufValue = GgufScalar | string[] | boolean[] | Float64Array;
 
 /** Metadata of a GGUF file, checked and bounded; reads no tensor data. Throws on a bad file. */
 export function readMetadata(path: string): Map<string, GgufValue>;
+
+/** What the header says about the model, without `context` and `backend`. Throws on a bad file or an unknown architecture. */
+export function inspectModel(path: string): Omit<ModelInfo, 'context' | 'backend'>;
 
 /** SHA-256 of a file as lower-case hex, computed off the JS thread. */
 export function hashFile(path: string): Promise<string>;

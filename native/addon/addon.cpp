@@ -1,0 +1,34 @@
+// The addon's exports. One binary serves Node and Electron (Node-API 9 only); each environment gets its own state.
+#include "addon/addon.h"
+
+#include "addon/engine_object.h"
+#include "addon/hash.h"
+#include "addon/metadata.h"
+#include "addon/request_object.h"
+
+#ifndef CONCLAVE_ENGINE_VERSION
+#define CONCLAVE_ENGINE_VERSION "0.1.0"
+#endif
+
+namespace conclave {
+namespace {
+
+Napi::Object define_exports(Napi::Env env, Napi::Object exports) {
+  auto* addon = new Addon();
+  env.SetInstanceData(addon);   // owned by the environment from here
+  addon->mailbox = Mailbox::create(env);
+  const Napi::Function engine_class = EngineObject::define(env);
+  addon->engine_class = Napi::Persistent(engine_class);
+  addon->request_class = Napi::Persistent(RequestObject::define(env));
+  exports.Set("Engine", engine_class);
+  exports.Set("readMetadata", Napi::Function::New<read_metadata>(env, "readMetadata"));
+  exports.Set("inspectModel", Napi::Function::New<inspect_model>(env, "inspectModel"));
+  exports.Set("hashFile", Napi::Function::New<hash_file>(env, "hashFile"));
+  exports.Set("engineVersion", CONCLAVE_ENGINE_VERSION);
+  return exports;
+}
+
+NODE_API_MODULE(conclave, define_exports)
+
+}  // namespace
+}  // namespace conclave

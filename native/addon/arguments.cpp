@@ -1,0 +1,185 @@
+#include "addon/arguments.h"
+
+#include <array>
+#include <cmath>
+#include <cstdio>
+#include <limits>
+#include <utility>
+
+#include "addon/failure.h"
+
+namespace conclave {
+namespace {
+
+constexpr double kMaxSafeInteger = 9007199254740991.0;
+constexpr std::array<std::pair<const char*, DType>, 4> kKvTypes{{{"F16", DType::kF16}, {"BF16", DType::kBF16}, {"F32", DType::kF32}, {"Q8_0", DType::kQ8_0}}};
+
+const char* type_name(const Napi::Value& value) {
+  switch (value.Type()) {
+    case napi_undefined: return "undefined";
+    case napi_null: return "null";
+    case napi_boolean: return "a boolean";
+    case napi_number: return "a number";
+    case napi_string: return "a string";
+    case napi_symbol: return "a symbol";
+    case napi_function: return "a function";
+    case napi_bigint: return "a bigint";
+    default: return value.IsArray() ? "an array" : value.IsTypedArray() ? "a typed array" : "an object";
+  }
+}
+
+[[noreturn]] void refuse_type(const Napi::Value& value, const std::string& name, const char* expected) {
+  refuse(value.Env(), "'" + name + "' is " + type_name(value) + " where " + expected + " belongs.");
+}
+
+std::string shown(double value) {
+  std::array<char, 40> text{};
+  std::snprintf(text.data(), text.size(), "%.17g", value);
+  return text.data();
+}
+
+double number(const Napi::Value& value, const std::string& name) {
+  if (!value.IsNumber()) refuse_type(value, name, "a number");
+  const double result = value.As<Napi::Number>().DoubleValue();
+  if (!std::isfinite(result)) refuse(value.Env(), "'" + name + "' is " + (std::isnan(result) ? "NaN" : "infinite") + "; a finite number belongs there.");
+  return result;
+}
+
+double integer(const Napi::Value& value, const std::string& name, double low, double high) {
+  const double result = number(value, name);
+  if (result != std::floor(result) || result < low || result > high) {
+    refuse(value.Env(), "'" + name + "' is " + shown(result) + "; it must be a whole number from " + shown(low) + " to " + shown(high) + ".");
+  }
+  return result;
+}
+
+void read_int(const Napi::Object& options, const char* name, int& target) {
+  const Napi::Value value = options.Get(name);
+  if (!value.IsUndefined()) target = static_cast<int>(integer(value, name, 0, std::numeric_limits<int>::max()));
+}
+
+void read_float(const Napi::Object& options, const char* name, float& target) {
+  const Napi::Value value = options.Get(name);
+  if (value.IsUndefined()) return;
+  target = static_cast<float>(number(value, name));
+  if (!std::isfinite(target)) refuse(value.Env(), std::string("'") + name + "' is too large for a 32-bit float.");
+}
+
+void read_bool(const Napi::Object& options, const char* name, bool& target) {
+  const Napi::Value value = options.Get(name);
+  if (value.IsUndefined()) return;
+  if (!value.IsBoolean()) refuse_type(value, name, "true or false");
+  target = value.As<Napi::Boolean>().Value();
+}
+
+std::string path(const Napi::Value& value) {
+  if (!value.IsString()) refuse_type(value, "path", "a string");
+  std::string text = value.As<Napi::String>().Utf8Value();
+  // A path with a NUL would name another file to the operating system than it shows.
+  if (text.empty() || text.find('\0') != std::string::npos) refuse(value.Env(), "'path' is empty or contains a NUL character.");
+  return text;
+}
+
+DType kv_type(const Napi::Value& value) {
+  if (!value.IsString()) refuse_type(value, "kvType", "a string");
+  const std::string name = value.As<Napi::String>().Utf8Value();
+  for (const auto& [known, type] : kKvTypes) {
+    if (name == known) return type;
+  }
+  refuse(value.Env(), "'kvType' is '" + name.substr(0, 40) + "'; it must be 'F16', 'BF16', 'F32' or 'Q8_0'.");
+}
+
+int32_t token_id(uint32_t token, Napi::Env env, const std::string& name) {
+  if (token > static_cast<uint32_t>(std::numeric_limits<int32_t>::max())) {
+    refuse(env, "'" + name + "' holds " + std::to_string(token) + ", which is not a token id.");
+  }
+  return static_cast<int32_t>(token);
+}
+
+std::vector<int32_t> token_ids(const Napi::Value& value, const char* name) {
+  if (!value.IsTypedArray() || value.As<Napi::TypedArray>().TypedArrayType() != napi_uint32_array) {
+    refuse_type(value, name, "a Uint32Array");
+  }
+  const auto array = value.As<Napi::Uint32Array>();
+  std::vector<int32_t> tokens(array.ElementLength());
+  for (size_t i = 0; i < tokens.size(); ++i) tokens[i] = token_id(array.Data()[i], value.Env(), name);
+  return tokens;
+}
+
+std::vector<std::pair<int32_t, float>> logit_bias(const Napi::Value& value) {
+  if (!value.IsArray()) refuse_type(value, "logitBias", "an array of [token, bias]");
+  const auto list = value.As<Napi::Array>();
+  std::vector<std::pair<int32_t, float>> result;
+  result.reserve(list.Length());
+  for (uint32_t i = 0; i < list.Length(); ++i) {
+    const Napi::HandleScope scope(value.Env());
+    const std::string name = "logitBias[" + std::to_string(i) + "]";
+    const Napi::Value entry = list.Get(i);
+    if (!entry.IsArray() || entry.As<Napi::Array>().Length() != 2) refuse_type(entry, name, "[token, bias]");
+    const auto pair = entry.As<Napi::Array>();
+    const double token = integer(pair.Get(0u), name + "[0]", 0, std::numeric_limits<int32_t>::max());
+    result.emplace_back(static_cast<int32_t>(token), static_cast<float>(number(pair.Get(1u), name + "[1]")));
+  }
+  return result;
+}
+
+SamplerOptions sampler_options(const Napi::Value& value) {
+  if (!value.IsObject()) refuse_type(value, "sampler", "an object");
+  const auto options = value.As<Napi::Object>();
+  SamplerOptions sampler;
+  read_float(options, "temperature", sampler.temperature);
+  read_int(options, "topK", sampler.top_k);
+  read_float(options, "topP", sampler.top_p);
+  read_float(options, "minP", sampler.min_p);
+  read_float(options, "repetitionPenalty", sampler.repetition_penalty);
+  read_int(options, "repetitionWindow", sampler.repetition_window);
+  read_int(options, "topLogprobs", sampler.n_top_logprobs);
+  const Napi::Value seed = options.Get("seed");
+  if (!seed.IsUndefined()) sampler.seed = static_cast<uint64_t>(integer(seed, "seed", 0, kMaxSafeInteger));
+  const Napi::Value bias = options.Get("logitBias");
+  if (!bias.IsUndefined()) sampler.logit_bias = logit_bias(bias);
+  return sampler;
+}
+
+}  // namespace
+
+std::string path_argument(const Napi::CallbackInfo& info, size_t index) { return path(info[index]); }
+
+Napi::Object object_argument(const Napi::CallbackInfo& info, size_t index, const char* name) {
+  const Napi::Value value = info[index];
+  if (!value.IsObject() || value.IsFunction()) refuse_type(value, name, "an object");
+  return value.As<Napi::Object>();
+}
+
+Napi::Function function_argument(const Napi::CallbackInfo& info, size_t index, const char* name) {
+  const Napi::Value value = info[index];
+  if (!value.IsFunction()) refuse_type(value, name, "a function");
+  return value.As<Napi::Function>();
+}
+
+EngineOptions engine_options(const Napi::Object& options) {
+  EngineOptions result;
+  result.path = path(options.Get("path"));
+  read_int(options, "threads", result.n_threads);
+  read_int(options, "context", result.n_context);
+  read_int(options, "prefillChunk", result.prefill_chunk);
+  const Napi::Value kv = options.Get("kvType");
+  if (!kv.IsUndefined()) result.kv_type = kv_type(kv);
+  bool exact = false;
+  read_bool(options, "exact", exact);
+  if (exact) result.precision = Precision::kExact;
+  return result;
+}
+
+RequestOptions request_options(const Napi::Object& options) {
+  RequestOptions result;
+  result.tokens = token_ids(options.Get("tokens"), "tokens");
+  read_int(options, "maxTokens", result.max_tokens);
+  const Napi::Value stop_tokens = options.Get("stopTokens");
+  if (!stop_tokens.IsUndefined()) result.stop_tokens = token_ids(stop_tokens, "stopTokens");
+  const Napi::Value sampler = options.Get("sampler");
+  if (!sampler.IsUndefined()) result.sampler = sampler_options(sampler);
+  return result;
+}
+
+}  // namespace conclave

@@ -1,0 +1,30 @@
+// The scenarios by name. Apart from their code, so that the test process itself never loads the addon.
+export const scenarioNames = [
+  "answers with tokens, log-probabilities and routing, then lets the process end",
+  "an idle engine does not keep the process alive",
+  "the same seed gives the same tokens, alone and beside others",
+  "process.exit while loading",
+  "process.exit while generating",
+  "close while generating delivers the cancelled end first",
+  "close inside the batch callback",
+  "close inside a getter of the options",
+  "close twice gives one promise, use after close gives a clear error",
+  "an engine that nobody holds finishes its run and is then collected",
+  "a request handle that nobody holds changes nothing",
+  "cancel before the first token, in the middle, twice and after the end",
+  "an exception in a batch callback is uncaught but breaks no other run",
+  "a new request inside the batch that ends another",
+  "onProgress returning false abandons the load",
+  "onProgress throwing rejects with that error",
+  "a worker loads, answers and ends",
+  "a worker terminated while generating",
+  "a worker terminated while loading",
+  "main thread and worker at once",
+  "wrong arguments throw at once with a code",
+  "methods refuse foreign receivers and constructors cannot be called",
+  "bad files reject with one sentence",
+  "hashFile agrees with node:crypto",
+  "inspectModel agrees with the loaded model",
+] as const;
+
+export type ScenarioName = (typeof scenarioNames)[number];
