@@ -31,7 +31,7 @@ export const typescriptZones: readonly Zone[] = [
   { path: "renderer/app", mayImport: [...features, ...belowFeatures] },
   { path: "renderer", mayImport: ["renderer/app", ...features, ...belowFeatures] },
   { path: "native", mayImport: [] },
-  { path: "build", mayImport: [] },
+  { path: "build", mayImport: ["forge.config.ts"] },
 ];
 
 /** Packages that only some files may import. Type-only imports count: they tie a file to the package all the same. */

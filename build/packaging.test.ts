@@ -133,7 +133,7 @@ describe("the installers", () => {
   });
 
   it("would not get past that check with a misspelt option", async () => {
-    const misspelt = { ...builderConfig, linux: { targets: ["AppImage"] } };
+    const misspelt: object = { ...builderConfig, linux: { targets: ["AppImage"] } };
     await expect(validateConfiguration(misspelt, noLog)).rejects.toThrow(/configuration\.linux/);
   });
 

@@ -1,6 +1,6 @@
 // Where a Vite build puts its products. Forge's Vite plugin insists on `.vite/`; everything else (npm start, the tests)
 // uses out/app. Both have the same shape, so code finds its neighbours relative to its own file in either place:
-//   main.js web.js host.js chat.js chunks/ preload.cjs renderer/index.html
+//   main.js web.js host.js chat.js chunk-*.js preload.cjs renderer/index.html package.json
 import { fileURLToPath } from "node:url";
 
 export const repositoryRoot = fileURLToPath(new URL("..", import.meta.url));

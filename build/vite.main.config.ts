@@ -1,6 +1,6 @@
 // Everything that runs in Node or in Electron's main and utility processes, as ES modules that share chunks. Native code
-// stays outside: better-sqlite3 finds its own binary, and native/index.cjs keeps its path because the products lie as
-// deep below the root as the sources do.
+// stays outside: better-sqlite3 finds its own binary, and the addon's door is imported by the path that leads to it from
+// the product folder. All chunks lie in that one folder, so neighbours are found from any of them.
 import { builtinModules } from "node:module";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
@@ -16,15 +16,18 @@ export const nodeEntries = {
 };
 
 // ws loads the last two when they happen to be installed and works without them.
-const external = [
-  "electron",
-  "better-sqlite3",
-  "bufferutil",
-  "utf-8-validate",
-  /native\/index\.cjs$/,
-  ...builtinModules,
-  /^node:/,
-];
+const external = ["electron", "better-sqlite3", "bufferutil", "utf-8-validate", ...builtinModules, /^node:/];
+
+/** native/index.cjs stays a file of its own, two folders above every product. */
+function addonDoor(): Plugin {
+  return {
+    name: "conclave:addon-door",
+    enforce: "pre",
+    resolveId(source) {
+      return /(?:^|\/)native\/index\.cjs$/.test(source) ? { id: "../../native/index.cjs", external: true } : null;
+    },
+  };
+}
 
 /** Electron started on the product folder takes the app's name and version from a package.json in it. */
 function identity(): Plugin {
@@ -42,7 +45,7 @@ function identity(): Plugin {
 export default defineConfig({
   root: repositoryRoot,
   publicDir: false,
-  plugins: [identity()],
+  plugins: [addonDoor(), identity()],
   resolve: { conditions: ["node", "import", "module", "default"], mainFields: ["module", "main"] },
   build: {
     outDir: productFolder(),
@@ -58,7 +61,8 @@ export default defineConfig({
     rolldownOptions: {
       platform: "node",
       external,
-      output: { chunkFileNames: "chunks/[name]-[hash].js" },
+      makeAbsoluteExternalsRelative: false,
+      output: { chunkFileNames: "chunk-[name].js" },
     },
   },
 });
