@@ -1,7 +1,7 @@
 // The chat service on the wire: conversations, messages as a tree, and the runs that write them.
-import { z } from 'zod';
-import { wireErrorSchema } from './errors.ts';
-import { call, event, service } from './service.ts';
+import { z } from "zod";
+import { wireErrorSchema } from "./errors.ts";
+import { call, event, service } from "./service.ts";
 
 export const idSchema = z.string().min(1).max(64);
 /** Milliseconds since 1970. */
@@ -44,11 +44,11 @@ export const conversationSchema = z.object({
 });
 export type Conversation = z.infer<typeof conversationSchema>;
 
-export const messageStates = ['complete', 'generating', 'interrupted', 'failed'] as const;
+export const messageStates = ["complete", "generating", "interrupted", "failed"] as const;
 
-export const messagePartSchema = z.discriminatedUnion('type', [
-  z.object({ type: z.literal('text'), text: z.string() }),
-  z.object({ type: z.literal('reasoning'), text: z.string() }),
+export const messagePartSchema = z.discriminatedUnion("type", [
+  z.object({ type: z.literal("text"), text: z.string() }),
+  z.object({ type: z.literal("reasoning"), text: z.string() }),
 ]);
 export type MessagePart = z.infer<typeof messagePartSchema>;
 
@@ -64,7 +64,7 @@ export const timingsSchema = z.object({
 });
 export type Timings = z.infer<typeof timingsSchema>;
 
-export const stopReasons = ['end-of-text', 'max-tokens', 'context-full', 'stop-string', 'cancelled'] as const;
+export const stopReasons = ["end-of-text", "max-tokens", "context-full", "stop-string", "cancelled"] as const;
 export const stopReasonSchema = z.enum(stopReasons);
 export type StopReason = z.infer<typeof stopReasonSchema>;
 
@@ -90,7 +90,7 @@ export const messageSchema = z.object({
   conversationId: idSchema,
   /** null: a first message. Siblings with one parent are versions of each other. */
   parentId: idSchema.nullable(),
-  role: z.enum(['user', 'assistant']),
+  role: z.enum(["user", "assistant"]),
   state: z.enum(messageStates),
   createdAt: time,
   parts: z.array(messagePartSchema),
@@ -100,7 +100,11 @@ export const messageSchema = z.object({
 });
 export type Message = z.infer<typeof messageSchema>;
 
-const turnStarted = z.object({ runId: idSchema, userMessage: messageSchema.nullable(), assistantMessage: messageSchema });
+const turnStarted = z.object({
+  runId: idSchema,
+  userMessage: messageSchema.nullable(),
+  assistantMessage: messageSchema,
+});
 
 export const searchHitSchema = z.object({
   conversationId: idSchema,
@@ -115,10 +119,17 @@ export const chat = service({
   calls: {
     listConversations: call(z.object({}), z.array(conversationSchema)),
     createConversation: call(z.object({ title: z.string().max(300).optional() }), conversationSchema),
-    renameConversation: call(z.object({ conversationId: idSchema, title: z.string().trim().min(1).max(300) }), conversationSchema),
+    renameConversation: call(
+      z.object({ conversationId: idSchema, title: z.string().trim().min(1).max(300) }),
+      conversationSchema,
+    ),
     setPinned: call(z.object({ conversationId: idSchema, pinned: z.boolean() }), conversationSchema),
     updateConversation: call(
-      z.object({ conversationId: idSchema, systemPrompt: z.string().max(200_000).optional(), sampler: samplerSchema.partial().optional() }),
+      z.object({
+        conversationId: idSchema,
+        systemPrompt: z.string().max(200_000).optional(),
+        sampler: samplerSchema.partial().optional(),
+      }),
       conversationSchema,
     ),
     /** Hides it; restoreConversation brings it back. Purged at the next start after a day. */
@@ -129,19 +140,28 @@ export const chat = service({
     setActiveLeaf: call(z.object({ conversationId: idSchema, messageId: idSchema.nullable() }), conversationSchema),
     /** Adds a user message under `parentId` (null: a new root) and starts the answer. Editing = sending under the edited message's parent. */
     sendMessage: call(
-      z.object({ conversationId: idSchema, parentId: idSchema.nullable(), text: z.string().trim().min(1).max(maxMessageLength) }),
+      z.object({
+        conversationId: idSchema,
+        parentId: idSchema.nullable(),
+        text: z.string().trim().min(1).max(maxMessageLength),
+      }),
       turnStarted,
     ),
     /** A new answer beside the given assistant message, or under the given user message. */
     regenerate: call(z.object({ messageId: idSchema }), turnStarted),
     stopRun: call(z.object({ runId: idSchema }), z.null()),
-    search: call(z.object({ query: z.string().max(1000), limit: z.number().int().min(1).max(200).default(50) }), z.array(searchHitSchema)),
+    search: call(
+      z.object({ query: z.string().max(1000), limit: z.number().int().min(1).max(200).default(50) }),
+      z.array(searchHitSchema),
+    ),
   },
   events: {
     conversationChanged: event(conversationSchema),
     conversationDeleted: event(z.object({ conversationId: idSchema })),
     runStarted: event(turnStarted.extend({ conversationId: idSchema })),
-    prefillProgress: event(z.object({ runId: idSchema, messageId: idSchema, done: z.number(), reused: z.number(), total: z.number() })),
+    prefillProgress: event(
+      z.object({ runId: idSchema, messageId: idSchema, done: z.number(), reused: z.number(), total: z.number() }),
+    ),
     /** `offset`: UTF-16 length of the text before this piece, so that a lost or repeated event is seen. */
     tokensArrived: event(
       z.object({
@@ -155,6 +175,8 @@ export const chat = service({
       }),
     ),
     runEnded: event(z.object({ runId: idSchema, conversationId: idSchema, message: messageSchema })),
-    runFailed: event(z.object({ runId: idSchema, conversationId: idSchema, message: messageSchema, error: wireErrorSchema })),
+    runFailed: event(
+      z.object({ runId: idSchema, conversationId: idSchema, message: messageSchema, error: wireErrorSchema }),
+    ),
   },
 });

@@ -15,7 +15,12 @@ describe("frame codec", () => {
   });
 
   it("keeps a caller's own $bytes key a key", () => {
-    for (const value of [{ $bytes: "AAAA" }, { $$bytes: "AAAA" }, { $bytes: 1, other: 2 }, { $bytes: { $bytes: "AA" } }]) {
+    for (const value of [
+      { $bytes: "AAAA" },
+      { $$bytes: "AAAA" },
+      { $bytes: 1, other: 2 },
+      { $bytes: { $bytes: "AA" } },
+    ]) {
       expect(decodeFrame(encodeFrame(value))).toEqual(value);
     }
   });

@@ -30,7 +30,9 @@ export function encodeFrame(value: unknown): string {
     if (!isPlainObject(given) || !Object.keys(given).some((name) => name.startsWith("$"))) {
       return given;
     }
-    return Object.fromEntries(Object.entries(given).map(([name, item]) => [name.startsWith("$") ? `$${name}` : name, item]));
+    return Object.fromEntries(
+      Object.entries(given).map(([name, item]) => [name.startsWith("$") ? `$${name}` : name, item]),
+    );
   });
 }
 

@@ -1,9 +1,9 @@
 // The engine service on the wire: the state of the engine process, for the status bar.
-import { z } from 'zod';
-import { call, event, service } from './service.ts';
+import { z } from "zod";
+import { call, event, service } from "./service.ts";
 
 export const engineStatusSchema = z.object({
-  state: z.enum(['stopped', 'starting', 'idle', 'loading', 'prompt', 'generating', 'crashed', 'given-up']),
+  state: z.enum(["stopped", "starting", "idle", "loading", "prompt", "generating", "crashed", "given-up"]),
   /** Process id of the engine process; null when stopped. */
   pid: z.number().nullable(),
   backend: z.string(),

@@ -1,7 +1,7 @@
 // The experts service on the wire: which experts answered, live and stored.
-import { z } from 'zod';
-import { idSchema } from './chat.ts';
-import { call, event, service } from './service.ts';
+import { z } from "zod";
+import { idSchema } from "./chat.ts";
+import { call, event, service } from "./service.ts";
 
 /**
  * Routing of consecutive answer tokens. `experts` is uint16 little endian [tokens][moeLayers][expertsUsed], best expert

@@ -1,15 +1,15 @@
 // The models service on the wire: what is on this machine, and what is loaded.
-import { z } from 'zod';
-import { idSchema } from './chat.ts';
-import { wireErrorSchema } from './errors.ts';
-import { call, event, service } from './service.ts';
+import { z } from "zod";
+import { idSchema } from "./chat.ts";
+import { wireErrorSchema } from "./errors.ts";
+import { call, event, service } from "./service.ts";
 
 export const modelSchema = z.object({
   id: idSchema,
   name: z.string(),
   path: z.string(),
   /** 'embedded' ships with the app and cannot be removed. */
-  source: z.enum(['embedded', 'file']),
+  source: z.enum(["embedded", "file"]),
   architecture: z.string(),
   quantisation: z.string(),
   fileBytes: z.number(),
@@ -29,11 +29,11 @@ export const modelSchema = z.object({
 });
 export type Model = z.infer<typeof modelSchema>;
 
-export const loadedModelSchema = z.discriminatedUnion('state', [
-  z.object({ state: z.literal('none') }),
-  z.object({ state: z.literal('loading'), modelId: idSchema, doneBytes: z.number(), totalBytes: z.number() }),
-  z.object({ state: z.literal('ready'), modelId: idSchema, context: z.number(), backend: z.string() }),
-  z.object({ state: z.literal('failed'), modelId: idSchema, error: wireErrorSchema }),
+export const loadedModelSchema = z.discriminatedUnion("state", [
+  z.object({ state: z.literal("none") }),
+  z.object({ state: z.literal("loading"), modelId: idSchema, doneBytes: z.number(), totalBytes: z.number() }),
+  z.object({ state: z.literal("ready"), modelId: idSchema, context: z.number(), backend: z.string() }),
+  z.object({ state: z.literal("failed"), modelId: idSchema, error: wireErrorSchema }),
 ]);
 export type LoadedModel = z.infer<typeof loadedModelSchema>;
 

@@ -1,5 +1,5 @@
 // The shape of a service on the wire: calls (input and output schemas) and events (payload schemas).
-import type { z } from 'zod';
+import type { z } from "zod";
 
 export interface CallSpec<I extends z.ZodType = z.ZodType, O extends z.ZodType = z.ZodType> {
   readonly input: I;

@@ -1,11 +1,11 @@
 // The settings service on the wire: preferences with their defaults, one flat record.
-import { z } from 'zod';
-import { defaultSampler, samplerSchema } from './chat.ts';
-import { call, event, service } from './service.ts';
+import { z } from "zod";
+import { defaultSampler, samplerSchema } from "./chat.ts";
+import { call, event, service } from "./service.ts";
 
 export const settingsSchema = z.object({
-  theme: z.enum(['system', 'light', 'dark']),
-  sendWith: z.enum(['enter', 'mod-enter']),
+  theme: z.enum(["system", "light", "dark"]),
+  sendWith: z.enum(["enter", "mod-enter"]),
   wideColumn: z.boolean(),
   sidebarOpen: z.boolean(),
   inspectorOpen: z.boolean(),
@@ -18,24 +18,24 @@ export const settingsSchema = z.object({
   /** Tokens; 0: as the model was trained, at most 8192. */
   context: z.number().int().min(0).max(1_048_576),
   /** Chat template: the model's own, or a built-in form. */
-  chatTemplate: z.enum(['model', 'chatml', 'plain']),
+  chatTemplate: z.enum(["model", "chatml", "plain"]),
   lastModelId: z.string().nullable(),
 });
 export type Settings = z.infer<typeof settingsSchema>;
 
 export const defaultSettings: Settings = {
-  theme: 'system',
-  sendWith: 'enter',
+  theme: "system",
+  sendWith: "enter",
   wideColumn: false,
   sidebarOpen: true,
   inspectorOpen: true,
   sidebarWidth: 264,
   inspectorWidth: 320,
   sampler: defaultSampler,
-  systemPrompt: '',
+  systemPrompt: "",
   threads: 0,
   context: 0,
-  chatTemplate: 'model',
+  chatTemplate: "model",
   lastModelId: null,
 };
 

@@ -1,0 +1,120 @@
+// The shell: title bar, three columns, status bar. Panes remember their widths; under 960 px the sidebar lies over the chat.
+import { useEffect, useSyncExternalStore } from "react";
+import { PanelLeft, PanelRight } from "lucide-react";
+import { Toaster } from "sonner";
+import { Composer } from "../chat/Composer.tsx";
+import { LinkDialog } from "../chat/LinkDialog.tsx";
+import { Sidebar } from "../chat/Sidebar.tsx";
+import { Thread } from "../chat/Thread.tsx";
+import { ExpertsPane } from "../experts/ExpertsPane.tsx";
+import { ModelPicker } from "../models/ModelPicker.tsx";
+import { SettingsDialog } from "../settings/SettingsDialog.tsx";
+import { updateSettings, useSettings } from "../settings/settingsStore.ts";
+import { useTheme } from "../settings/theme.ts";
+import { IconButton } from "../ui/IconButton.tsx";
+import { ResizeHandle } from "../ui/ResizeHandle.tsx";
+import { actions, onShortcut, shortcutText } from "./commands.ts";
+import { useShell } from "./shellStore.ts";
+import { StatusBar } from "./StatusBar.tsx";
+
+const narrow = window.matchMedia("(max-width: 959px)");
+function useNarrow(): boolean {
+  return useSyncExternalStore(
+    (listener) => {
+      narrow.addEventListener("change", listener);
+      return () => narrow.removeEventListener("change", listener);
+    },
+    () => narrow.matches,
+  );
+}
+
+function TitleBar() {
+  const { sidebarOpen, inspectorOpen } = useSettings();
+  return (
+    <header className="drag-region flex h-10 shrink-0 items-center gap-2 border-b border-line bg-surface px-2">
+      <IconButton
+        label="Conversations"
+        shortcut={shortcutText(actions.toggleSidebar)}
+        pressed={sidebarOpen}
+        onClick={() => void actions.toggleSidebar.perform()}
+      >
+        <PanelLeft size={16} aria-hidden />
+      </IconButton>
+      <div className="flex min-w-0 flex-1 justify-center">
+        <ModelPicker />
+      </div>
+      <IconButton
+        label="Experts pane"
+        shortcut={shortcutText(actions.toggleExperts)}
+        pressed={inspectorOpen}
+        onClick={() => void actions.toggleExperts.perform()}
+      >
+        <PanelRight size={16} aria-hidden />
+      </IconButton>
+    </header>
+  );
+}
+
+function SidebarColumn({ over }: { readonly over: boolean }) {
+  const width = useSettings((settings) => settings.sidebarWidth);
+  return (
+    <div className={over ? "absolute inset-y-0 left-0 z-30 flex shadow-2xl" : "flex"}>
+      <Sidebar width={width} onSettings={() => void actions.openSettings.perform()} />
+      <ResizeHandle
+        label="Width of the conversation list"
+        width={width}
+        min={200}
+        max={400}
+        direction={1}
+        onResize={(sidebarWidth) => updateSettings({ sidebarWidth })}
+      />
+    </div>
+  );
+}
+
+function InspectorColumn() {
+  const width = useSettings((settings) => settings.inspectorWidth);
+  return (
+    <div className="flex">
+      <ResizeHandle
+        label="Width of the experts pane"
+        width={width}
+        min={280}
+        max={480}
+        direction={-1}
+        onResize={(inspectorWidth) => updateSettings({ inspectorWidth })}
+      />
+      <ExpertsPane width={width} />
+    </div>
+  );
+}
+
+export function App() {
+  const { sidebarOpen, inspectorOpen } = useSettings();
+  const settingsOpen = useShell((shell) => shell.settingsOpen);
+  const over = useNarrow();
+  const theme = useTheme();
+
+  useEffect(() => {
+    window.addEventListener("keydown", onShortcut);
+    return () => window.removeEventListener("keydown", onShortcut);
+  }, []);
+
+  return (
+    <div className="flex h-full flex-col">
+      <TitleBar />
+      <div className="relative flex min-h-0 flex-1">
+        {sidebarOpen && <SidebarColumn over={over} />}
+        <main className="flex min-w-0 flex-1 flex-col">
+          <Thread />
+          <Composer />
+        </main>
+        {inspectorOpen && <InspectorColumn />}
+      </div>
+      <StatusBar />
+      <SettingsDialog open={settingsOpen} onClose={() => useShell.setState({ settingsOpen: false })} />
+      <LinkDialog />
+      <Toaster position="bottom-right" theme={theme} offset={40} />
+    </div>
+  );
+}

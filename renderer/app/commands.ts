@@ -1,0 +1,91 @@
+// Every feature's actions in one place, and the shortcuts that call them.
+import { newChat } from "../chat/actions/conversationActions.ts";
+import { copyLastReply, regenerate, stopRun } from "../chat/actions/messageActions.ts";
+import { usePicker } from "../models/pickerStore.ts";
+import { updateSettings, useSettings } from "../settings/settingsStore.ts";
+import type { Action } from "./action.ts";
+import { useShell } from "./shellStore.ts";
+import { reportError } from "./toasts.ts";
+
+const toggleSidebar: Action = {
+  id: "view.sidebar",
+  label: "Show or hide conversations",
+  keys: ["mod+b"],
+  perform: () => updateSettings({ sidebarOpen: !useSettings.getState().sidebarOpen }),
+};
+
+const toggleExperts: Action = {
+  id: "view.experts",
+  label: "Show or hide experts",
+  keys: ["mod+j"],
+  perform: () => updateSettings({ inspectorOpen: !useSettings.getState().inspectorOpen }),
+};
+
+const openModels: Action = {
+  id: "models.open",
+  label: "Choose a model",
+  keys: ["mod+l"],
+  perform: () => usePicker.setState({ open: true }),
+};
+
+const openSettings: Action = {
+  id: "settings.open",
+  label: "Settings",
+  keys: ["mod+,"],
+  perform: () => useShell.setState({ settingsOpen: true }),
+};
+
+const search: Action = {
+  id: "chat.search",
+  label: "Search all messages",
+  keys: ["mod+k"],
+  perform: () => {
+    updateSettings({ sidebarOpen: true });
+    requestAnimationFrame(() => document.getElementById("search")?.focus());
+  },
+};
+
+export const actions = {
+  newChat,
+  stopRun,
+  regenerate,
+  copyLastReply,
+  toggleSidebar,
+  toggleExperts,
+  openModels,
+  openSettings,
+  search,
+} as const satisfies Record<string, Action>;
+
+/** 'mod+shift+o' of a key press; mod is Ctrl, or Command on a Mac. */
+export function keysOf(event: Pick<KeyboardEvent, "key" | "ctrlKey" | "metaKey" | "shiftKey" | "altKey">): string {
+  return [
+    ...(event.ctrlKey || event.metaKey ? ["mod"] : []),
+    ...(event.altKey ? ["alt"] : []),
+    ...(event.shiftKey ? ["shift"] : []),
+    event.key.toLowerCase(),
+  ].join("+");
+}
+
+/** Runs the action bound to the keys. A dialog, menu or popover that took Esc for itself has prevented the event. */
+export function onShortcut(event: KeyboardEvent): void {
+  if (event.defaultPrevented || event.isComposing) return;
+  const pressed = keysOf(event);
+  const action: Action | undefined = Object.values(actions).find((candidate: Action) =>
+    candidate.keys?.includes(pressed),
+  );
+  if (action === undefined || action.isEnabled?.() === false) return;
+  event.preventDefault();
+  void Promise.resolve(action.perform()).catch(reportError);
+}
+
+/** 'mod+shift+o' -> 'Ctrl+Shift+O', or with Mac symbols. */
+export function shortcutText(action: Action, mac = navigator.platform.startsWith("Mac")): string | undefined {
+  const names: Readonly<Record<string, string>> = mac
+    ? { mod: "⌘", shift: "⇧", alt: "⌥", escape: "Esc" }
+    : { mod: "Ctrl", shift: "Shift", alt: "Alt", escape: "Esc" };
+  return action.keys?.[0]
+    ?.split("+")
+    .map((key) => names[key] ?? key.toUpperCase())
+    .join(mac ? "" : "+");
+}

@@ -1,0 +1,16 @@
+// Connects every feature's store to the services; called once, before the first render.
+import { startChatStore } from "../chat/chatStore.ts";
+import { startTraceStore } from "../experts/traceStore.ts";
+import { startModelsStore } from "../models/modelsStore.ts";
+import { startSettingsStore } from "../settings/settingsStore.ts";
+import { startTheme } from "../settings/theme.ts";
+import { startEngineStore } from "./engineStore.ts";
+
+export function startStores(): void {
+  startTheme();
+  startSettingsStore();
+  startEngineStore();
+  startModelsStore();
+  startChatStore();
+  startTraceStore();
+}

@@ -1,0 +1,92 @@
+// Where messages are written. Enter sends (or Ctrl/Cmd+Enter, a setting), Shift+Enter breaks the line, Esc stops; Send and
+// Stop are one button, so the hand need not move.
+import { useLayoutEffect, useRef, type KeyboardEvent } from "react";
+import { ArrowUp, Square, X } from "lucide-react";
+import { useSettings } from "../settings/settingsStore.ts";
+import { IconButton } from "../ui/IconButton.tsx";
+import { cancelEdit, startEdit, stopRun } from "./actions/messageActions.ts";
+import { sendMessage } from "./actions/sendMessage.ts";
+import { setDraft, useChat } from "./chatStore.ts";
+import { useShownBranch } from "./Thread.tsx";
+
+const minHeight = 56;
+const maxHeight = 320;
+
+export function Composer() {
+  const openId = useChat((state) => state.openId);
+  const draft = useChat((state) => state.drafts[state.openId ?? ""] ?? "");
+  const editing = useChat((state) => state.editingId !== null);
+  const sendWith = useSettings((settings) => settings.sendWith);
+  const wide = useSettings((settings) => settings.wideColumn);
+  const branch = useShownBranch();
+  const busy = branch.some((message) => message.state === "generating");
+  const box = useRef<HTMLTextAreaElement>(null);
+
+  useLayoutEffect(() => {
+    const element = box.current;
+    if (element === null) return;
+    element.style.height = "auto";
+    element.style.height = `${Math.min(maxHeight, Math.max(minHeight, element.scrollHeight))}px`;
+  }, [draft]);
+
+  const send = (): void => {
+    if (!busy && sendMessage.isEnabled?.() === true) void sendMessage.perform();
+  };
+
+  const onKeyDown = (event: KeyboardEvent<HTMLTextAreaElement>): void => {
+    if (event.nativeEvent.isComposing) return;
+    if (event.key === "Escape" && editing) {
+      event.stopPropagation();
+      cancelEdit();
+      return;
+    }
+    if (event.key === "ArrowUp" && draft === "" && !busy) {
+      const lastOwn = branch.findLast((message) => message.role === "user");
+      if (lastOwn !== undefined) {
+        event.preventDefault();
+        startEdit(lastOwn);
+      }
+      return;
+    }
+    if (event.key !== "Enter" || event.shiftKey) return;
+    if (sendWith === "mod-enter" && !event.ctrlKey && !event.metaKey) return;
+    event.preventDefault();
+    send();
+  };
+
+  return (
+    <div className={`mx-auto w-full px-6 pb-3 ${wide ? "max-w-[1088px]" : "max-w-[816px]"}`}>
+      {editing && (
+        <div className="mb-1 flex items-center justify-between rounded-t-lg bg-surface px-3 py-1 text-xs text-muted">
+          <span>Editing a message: sending makes a new version, the old one stays.</span>
+          <IconButton label="Cancel edit" onClick={cancelEdit}>
+            <X size={14} aria-hidden />
+          </IconButton>
+        </div>
+      )}
+      <div className="flex items-end gap-2 rounded-2xl border border-line bg-raised p-2 focus-within:border-accent">
+        <textarea
+          id="composer"
+          ref={box}
+          aria-label="Message"
+          placeholder="Message"
+          value={draft}
+          rows={1}
+          onChange={(event) => setDraft(openId, event.target.value)}
+          onKeyDown={onKeyDown}
+          className="min-h-14 flex-1 resize-none bg-transparent px-2 py-1.5 text-base leading-normal outline-none placeholder:text-muted"
+        />
+        <button
+          type="button"
+          aria-label={busy ? "Stop" : "Send"}
+          title={busy ? "Stop (Esc)" : "Send"}
+          disabled={!busy && draft.trim() === ""}
+          onClick={() => (busy ? void stopRun.perform() : send())}
+          className="flex size-9 shrink-0 items-center justify-center rounded-full bg-accent text-on-accent disabled:opacity-40"
+        >
+          {busy ? <Square size={14} fill="currentColor" aria-hidden /> : <ArrowUp size={18} aria-hidden />}
+        </button>
+      </div>
+    </div>
+  );
+}

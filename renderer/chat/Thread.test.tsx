@@ -1,0 +1,75 @@
+import { act, render, screen } from "@testing-library/react";
+import { Profiler } from "react";
+import { describe, expect, it, vi } from "vitest";
+import type { TextPart as TextPartType } from "./parts/TextPart.tsx";
+
+vi.mock("../platform/client.ts", () => ({ client: {}, onConnection: () => () => {}, inBrowser: true }));
+vi.stubGlobal("matchMedia", () => ({ matches: false, addEventListener: () => {}, removeEventListener: () => {} }));
+vi.stubGlobal(
+  "ResizeObserver",
+  class {
+    observe(): void {}
+    disconnect(): void {}
+  },
+);
+const rendered = vi.fn();
+vi.mock("./parts/TextPart.tsx", async (original) => {
+  const { TextPart } = await original<{ TextPart: typeof TextPartType }>();
+  return {
+    TextPart: (props: Parameters<typeof TextPart>[0]) => {
+      rendered(props.text);
+      return <TextPart {...props} />;
+    },
+  };
+});
+const { Thread } = await import("./Thread.tsx");
+const { dispatch } = await import("./chatStore.ts");
+const { conversationOf, messageOf } = await import("./testMessages.ts");
+
+const finished = messageOf({ id: "a1", parentId: "q1", text: "First answer" });
+const growing = messageOf({ id: "a2", parentId: "q2", state: "generating" });
+
+function openThread(): void {
+  dispatch({ type: "conversationsLoaded", conversations: [conversationOf({ activeLeafId: "a2" })] });
+  dispatch({
+    type: "opened",
+    conversationId: "c1",
+    messages: [
+      messageOf({ id: "q1", role: "user", text: "One?" }),
+      finished,
+      messageOf({ id: "q2", parentId: "a1", role: "user", text: "Two?" }),
+      growing,
+    ],
+  });
+}
+
+const piece = (offset: number, text: string): void =>
+  dispatch({
+    type: "tokensArrived",
+    runId: "r",
+    conversationId: "c1",
+    messageId: "a2",
+    offset,
+    text,
+    tokens: 1,
+    tokensPerSecond: 10,
+  });
+
+describe("Thread", () => {
+  it("renders only the growing message when a piece arrives, once per piece", () => {
+    openThread();
+    const commits = vi.fn();
+    render(
+      <Profiler id="thread" onRender={commits}>
+        <Thread />
+      </Profiler>,
+    );
+    rendered.mockClear();
+    commits.mockClear();
+    act(() => piece(0, "Once"));
+    act(() => piece(4, " upon"));
+    expect(rendered.mock.calls.flat()).toEqual(["Once", "Once upon"]);
+    expect(screen.getByText("First answer")).toBeDefined();
+    expect(commits.mock.calls.length).toBeLessThanOrEqual(4); // each piece: the message, and the announcer's sentence
+  });
+});

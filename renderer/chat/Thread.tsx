@@ -1,0 +1,94 @@
+// The open conversation's shown branch. Follows the end while the reader is there; an upward scroll lets go.
+import { useEffect, useLayoutEffect, useMemo, useRef, useState } from "react";
+import { ArrowDown } from "lucide-react";
+import { useSettings } from "../settings/settingsStore.ts";
+import { Announcer } from "./Announcer.tsx";
+import { useChat } from "./chatStore.ts";
+import { EmptyThread } from "./EmptyThread.tsx";
+import { MessageView } from "./MessageView.tsx";
+import { branchTo } from "./thread.ts";
+
+/** Distance from the end, in px, within which new text keeps the view at the end. */
+const followWithin = 80;
+
+export function useShownBranch() {
+  const messages = useChat((state) => state.messages);
+  const leafId = useChat(
+    (state) => state.conversations.find((conversation) => conversation.id === state.openId)?.activeLeafId ?? null,
+  );
+  return useMemo(() => branchTo(messages, leafId), [messages, leafId]);
+}
+
+export function Thread() {
+  const branch = useShownBranch();
+  const openId = useChat((state) => state.openId);
+  const wide = useSettings((settings) => settings.wideColumn);
+  const scroller = useRef<HTMLDivElement>(null);
+  const content = useRef<HTMLDivElement>(null);
+  const following = useRef(true);
+  const [away, setAway] = useState(false);
+  const busy = branch.some((message) => message.state === "generating");
+
+  const toEnd = (): void => {
+    const element = scroller.current;
+    if (element === null) return;
+    following.current = true;
+    element.scrollTop = element.scrollHeight;
+    setAway(false);
+  };
+
+  useLayoutEffect(toEnd, [openId]);
+
+  useEffect(() => {
+    const element = content.current;
+    if (element === null) return;
+    // Growth of the content is not a scroll of the reader's: only the observer moves the view.
+    const observer = new ResizeObserver(() => {
+      if (following.current) toEnd();
+    });
+    observer.observe(element);
+    return () => observer.disconnect();
+  }, [openId]);
+
+  const onScroll = (): void => {
+    const element = scroller.current;
+    if (element === null) return;
+    const distance = element.scrollHeight - element.scrollTop - element.clientHeight;
+    following.current = distance <= followWithin;
+    setAway(!following.current);
+  };
+
+  if (branch.length === 0) return <EmptyThread />;
+  return (
+    <div className="relative min-h-0 flex-1">
+      <div
+        ref={scroller}
+        onScroll={onScroll}
+        role="region"
+        aria-label="Conversation"
+        // The thread scrolls, so it must be reachable by keyboard (WCAG 2.1.1).
+        // oxlint-disable-next-line jsx-a11y/no-noninteractive-tabindex
+        tabIndex={0}
+        className="h-full overflow-y-auto px-6 focus-visible:outline-offset-[-2px]"
+      >
+        <div ref={content} className={`mx-auto flex flex-col gap-6 py-6 ${wide ? "max-w-[1040px]" : "max-w-[768px]"}`}>
+          {branch.map((message) => (
+            <MessageView key={message.id} message={message} busy={busy} />
+          ))}
+        </div>
+      </div>
+      {away && (
+        <button
+          type="button"
+          aria-label="Jump to latest"
+          title="Jump to latest"
+          onClick={toEnd}
+          className="absolute bottom-3 left-1/2 flex size-10 -translate-x-1/2 items-center justify-center rounded-full border border-line bg-raised shadow-lg hover:bg-hover"
+        >
+          <ArrowDown size={18} aria-hidden />
+        </button>
+      )}
+      <Announcer branch={branch} />
+    </div>
+  );
+}

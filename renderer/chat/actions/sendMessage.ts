@@ -1,0 +1,43 @@
+// Sends the composer's text, in the open conversation or a new one; with a message being edited, beside that message.
+import type { Action } from "../../app/action.ts";
+import { reportError } from "../../app/toasts.ts";
+import { client } from "../../platform/client.ts";
+import { dispatch, openConversation, setDraft, useChat } from "../chatStore.ts";
+
+/** The text goes back into the composer when it could not be sent. */
+export async function sendText(text: string, parentId: string | null): Promise<void> {
+  const before = useChat.getState().openId;
+  setDraft(before, "");
+  try {
+    const conversationId = before ?? (await newConversation());
+    const started = await client.chat.sendMessage({ conversationId, parentId, text });
+    dispatch({ type: "runStarted", conversationId, ...started });
+  } catch (error) {
+    setDraft(useChat.getState().openId, text);
+    reportError(error);
+  }
+}
+
+async function newConversation(): Promise<string> {
+  const conversation = await client.chat.createConversation({});
+  dispatch({ type: "conversationChanged", conversation });
+  await openConversation(conversation.id);
+  return conversation.id;
+}
+
+export const sendMessage: Action = {
+  id: "chat.send",
+  label: "Send",
+  isEnabled: () => {
+    const { drafts, openId } = useChat.getState();
+    return (drafts[openId ?? ""] ?? "").trim() !== "";
+  },
+  perform: async () => {
+    const { drafts, openId, conversations, editingId, messages } = useChat.getState();
+    const text = (drafts[openId ?? ""] ?? "").trim();
+    const edited = editingId === null ? undefined : messages.get(editingId);
+    const leaf = conversations.find((conversation) => conversation.id === openId)?.activeLeafId ?? null;
+    useChat.setState({ editingId: null });
+    await sendText(text, edited === undefined ? leaf : edited.parentId);
+  },
+};

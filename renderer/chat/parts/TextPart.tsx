@@ -1,0 +1,74 @@
+// An answer's Markdown, hostile until proven otherwise: raw HTML shows as text, images never load, links open only
+// through the one confirmed opener. Only the growing last block is parsed again while text streams in.
+import { memo, type ComponentProps } from "react";
+import { Streamdown, type Components } from "streamdown";
+import remarkGfm from "remark-gfm";
+import { CodeBlock } from "./CodeBlock.tsx";
+import { askToOpen } from "../openLink.ts";
+
+interface MarkdownNode {
+  type: string;
+  children?: MarkdownNode[];
+}
+
+/** Turns raw HTML nodes into text, so that a reader sees what the model wrote and the page never runs it. */
+function htmlAsText() {
+  const visit = (node: MarkdownNode): void => {
+    for (const child of node.children ?? []) {
+      if (child.type === "html") child.type = "text";
+      visit(child);
+    }
+  };
+  return visit;
+}
+
+const safeProtocols = new Set(["http:", "https:", "mailto:"]);
+
+function SafeLink({ href, children }: ComponentProps<"a">) {
+  const url = URL.canParse(href ?? "") ? new URL(href ?? "") : null;
+  if (url === null || !safeProtocols.has(url.protocol)) return <span>{children}</span>;
+  return (
+    <button
+      type="button"
+      className="cursor-pointer text-accent underline underline-offset-2"
+      title={url.href}
+      onClick={() => askToOpen(url.href)}
+    >
+      {children}
+    </button>
+  );
+}
+
+function ImageAsText({ alt }: ComponentProps<"img">) {
+  return <span className="text-muted">[image{alt === undefined || alt === "" ? "" : `: ${alt}`}]</span>;
+}
+
+function InlineCode({ children }: ComponentProps<"code">) {
+  return <code>{children}</code>;
+}
+
+// The library's type gives every key an index signature that no component with props of its own can meet.
+const components = { a: SafeLink, img: ImageAsText, code: CodeBlock, inlineCode: InlineCode } as unknown as Components;
+const remarkPlugins = [remarkGfm, htmlAsText];
+const rehypePlugins: never[] = [];
+
+interface TextPartProps {
+  readonly text: string;
+  readonly streaming: boolean;
+}
+
+export const TextPart = memo(function TextPart({ text, streaming }: TextPartProps) {
+  return (
+    <Streamdown
+      className="markdown"
+      mode={streaming ? "streaming" : "static"}
+      parseIncompleteMarkdown={streaming}
+      controls={false}
+      components={components}
+      remarkPlugins={remarkPlugins}
+      rehypePlugins={rehypePlugins}
+    >
+      {text}
+    </Streamdown>
+  );
+});

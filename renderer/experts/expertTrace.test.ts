@@ -1,0 +1,70 @@
+import { describe, expect, it } from "vitest";
+import type { TraceChunk } from "../../electron/contract/experts.ts";
+import { ExpertTrace } from "./expertTrace.ts";
+import { stretches } from "./ColouredText.tsx";
+
+/** Two layers, four experts, top-2: token t chooses experts t % 4 and (t + 1) % 4 in both layers. */
+function chunkOf(firstToken: number, tokens: number): TraceChunk {
+  const ids = Array.from({ length: tokens }, (_, index) => {
+    const token = firstToken + index;
+    return [token % 4, (token + 1) % 4, token % 4, (token + 1) % 4];
+  }).flat();
+  return {
+    firstToken,
+    tokens,
+    moeLayers: 2,
+    expertsUsed: 2,
+    expertCount: 4,
+    experts: new Uint8Array(Uint16Array.from(ids).buffer),
+    weights: Uint8Array.from(ids, (_, index) => (index % 2 === 0 ? 204 : 51)),
+    textLengths: Array.from({ length: tokens }, () => 2),
+  };
+}
+
+const traceOf = (...chunks: readonly TraceChunk[]): ExpertTrace => {
+  const trace = new ExpertTrace(chunkOf(0, 0));
+  for (const chunk of chunks) trace.append(chunk);
+  return trace;
+};
+
+describe("ExpertTrace", () => {
+  it("gives back what was appended", () => {
+    const trace = traceOf(chunkOf(0, 3), chunkOf(3, 2000));
+    expect(trace.tokens).toBe(2003);
+    expect(trace.expertAt(2002, 1, 0)).toBe(2002 % 4);
+    expect(trace.weightAt(5, 0, 0)).toBeCloseTo(0.8);
+  });
+
+  it("skips what it knows and refuses a gap", () => {
+    const trace = traceOf(chunkOf(0, 4), chunkOf(2, 4));
+    expect(trace.tokens).toBe(6);
+    expect([...trace.counts].reduce((sum, count) => sum + count, 0)).toBe(6 * 2 * 2);
+    expect(trace.append(chunkOf(9, 1))).toBe(false);
+  });
+
+  it("reads a chunk whose bytes start at an odd address", () => {
+    const chunk = chunkOf(0, 2);
+    const shifted = new Uint8Array(chunk.experts.length + 1);
+    shifted.set(chunk.experts, 1);
+    expect(traceOf({ ...chunk, experts: shifted.subarray(1) }).expertAt(1, 0, 1)).toBe(2);
+  });
+
+  it("counts a window the same as counting from scratch", () => {
+    const trace = traceOf(chunkOf(0, 10));
+    const expected = new Float64Array(8);
+    trace.count(expected, 7, 10);
+    expect(trace.countsOfLast(3)).toEqual(expected);
+    expect(trace.countsOfLast(99)).toBe(trace.counts);
+  });
+});
+
+describe("stretches", () => {
+  it("joins to the whole text and marks what lies past the trace", () => {
+    const parts = stretches(traceOf(chunkOf(0, 3)), 0, "aabbccrest");
+    expect(parts.map(({ text }) => text).join("")).toBe("aabbccrest");
+    expect(parts.map(({ expert }) => expert)).toEqual([0, 1, 2, -1]);
+  });
+  it("survives text shorter than its trace", () => {
+    expect(stretches(traceOf(chunkOf(0, 3)), 0, "aab").map(({ text }) => text)).toEqual(["aa", "b"]);
+  });
+});

@@ -1,0 +1,32 @@
+// A message's trace for a component, refreshed at most `perSecond` times.
+import { useEffect, useState } from "react";
+import type { ExpertTrace } from "./expertTrace.ts";
+import { onTraces, traceOf } from "./traceStore.ts";
+
+interface Seen {
+  readonly trace: ExpertTrace | null;
+  readonly tokens: number;
+}
+
+export function useTrace(messageId: string | null, perSecond: number): Seen {
+  const [seen, setSeen] = useState<Seen>({ trace: null, tokens: 0 });
+  useEffect(() => {
+    let timer: ReturnType<typeof setTimeout> | null = null;
+    const refresh = (): void => {
+      timer = null;
+      const trace = messageId === null ? null : traceOf(messageId);
+      const tokens = trace?.tokens ?? 0;
+      setSeen((before) => (before.trace === trace && before.tokens === tokens ? before : { trace, tokens }));
+    };
+    const schedule = (): void => {
+      timer ??= setTimeout(refresh, 1000 / perSecond);
+    };
+    refresh();
+    const stop = onTraces(schedule);
+    return () => {
+      stop();
+      if (timer !== null) clearTimeout(timer);
+    };
+  }, [messageId, perSecond]);
+  return seen;
+}
