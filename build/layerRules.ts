@@ -4,7 +4,7 @@
 
 export interface Zone {
   readonly path: string;
-  /** Zones it may import; an entry that ends in `*` or names a file matches files by that prefix only. */
+  /** Zones it may import; an entry that is no zone is a file, or a folder and a word in the file's name: `dir/*word*`. */
   readonly mayImport: readonly string[];
 }
 
@@ -45,7 +45,7 @@ export const withoutNode: readonly string[] = ["renderer", "electron/contract"];
 
 // The arguments of some ops are enums and records of the spec, so the interface sees that one header.
 const interfaceOfOps = ["native/ops/ops.h", "native/ops/tensor.h", "native/ops/kernel_args.h"];
-const blockFormats = "native/formats/block*";
+const blockFormats = "native/formats/*block*";
 const backend = ["native/ops", blockFormats, "native/model/spec.h", "native/base"];
 const belowWeights = ["native/model", "native/formats", "native/base"];
 const belowForward = ["native/kv", "native/weights", ...interfaceOfOps, ...belowWeights];

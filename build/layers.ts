@@ -49,9 +49,11 @@ const importPattern =
 // Keeps the opening delimiter: <...> is never one of our files.
 const includePattern = /^[ \t]*#[ \t]*(?:include|import)[ \t]*([<"][^>"]+)[>"]/gm;
 
+/** Whether a file is that file, lies below that folder, or lies in the folder and fits a last part like `*word*`. */
 function isIn(file: string, path: string): boolean {
-  if (path.endsWith("*")) return file.startsWith(path.slice(0, -1));
-  return file === path || file.startsWith(`${path}/`);
+  const [folder = "", word] = path.split("*");
+  if (word === undefined) return file === path || file.startsWith(`${path}/`);
+  return file.startsWith(folder) && file.slice(folder.length).includes(word);
 }
 
 function zoneOf(file: string, zones: readonly Zone[]): Zone | undefined {
