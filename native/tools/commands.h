@@ -1,0 +1,10 @@
+// The commands of the `conclave` program; each lives in the file of its name. They return the exit status (0), throw
+// UsageError (exit 2) or Error (exit 1), and write results to stdout and nothing else.
+#pragma once
+#include <span>
+
+namespace conclave {
+
+int command_inspect(std::span<char* const> args);
+
+}  // namespace conclave

@@ -1,0 +1,68 @@
+// `conclave COMMAND ...`: finds the command in the table, runs it, and turns every failure into one line on stderr and an
+// exit status: 1 for bad input or a failed run, 2 for wrong usage.
+#include <cstdio>
+#include <cstring>
+#include <new>
+#include <string_view>
+
+#include "base/debug_switches.h"
+#include "base/error.h"
+#include "tools/arguments.h"
+#include "tools/commands.h"
+
+namespace {
+
+struct Command {
+  const char* name;
+  const char* usage;
+  const char* meaning;
+  int (*run)(std::span<char* const> args);
+};
+
+constexpr Command kCommands[] = {
+    {"inspect", "FILE [--json]", "show a model file's metadata, tensors and what the engine makes of them", conclave::command_inspect},
+};
+
+void print_help() {
+  std::puts("usage: conclave COMMAND ARGUMENTS\n\ncommands:");
+  for (const Command& command : kCommands) std::printf("  %-9s %s\n            %s\n", command.name, command.usage, command.meaning);
+  std::puts("\nenvironment (for measuring and bug reports):");
+  for (const conclave::DebugSwitch& entry : conclave::debug_switches()) std::printf("  %-20s %s (default %s)\n", entry.name, entry.meaning, entry.default_value);
+}
+
+int fail(int status, const char* message) {
+  std::fprintf(stderr, "conclave: %s\n", message);
+  return status;
+}
+
+int run_command(const Command& command, std::span<char* const> args) {
+  try {
+    return command.run(args);
+  } catch (const conclave::UsageError& error) {
+    std::fprintf(stderr, "conclave: %s; usage: conclave %s %s\n", error.what(), command.name, command.usage);
+    return 2;
+  } catch (const std::bad_alloc&) {
+    return fail(1, "out of memory; close other programs or choose a smaller model or context");
+  } catch (const std::exception& error) {
+    return fail(1, error.what());
+  }
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  const std::string_view name = argc > 1 ? argv[1] : "";
+  if (name == "--help" || name == "-h" || name == "help") {
+    print_help();
+    return 0;
+  }
+  if (name.empty()) return fail(2, "a command is missing; `conclave --help` lists them");
+  for (const Command& command : kCommands) {
+    if (name != command.name) continue;
+    const int status = run_command(command, {argv + 2, static_cast<size_t>(argc - 2)});
+    const bool written = std::fflush(stdout) == 0 && std::ferror(stdout) == 0;
+    return status == 0 && !written ? fail(1, "the output could not be written") : status;
+  }
+  std::fprintf(stderr, "conclave: unknown command '%s'; `conclave --help` lists them\n", conclave::printable(name).c_str());
+  return 2;
+}
