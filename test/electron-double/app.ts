@@ -4,7 +4,6 @@
  * `startApp` is called by register.ts after the production main file has been loaded, so importing the double in a unit
  * test starts nothing.
  */
-import { EventEmitter } from "node:events";
 import { existsSync, mkdirSync, readFileSync } from "node:fs";
 import { homedir, tmpdir } from "node:os";
 import { dirname, join, resolve } from "node:path";
@@ -13,6 +12,7 @@ import { openWindows } from "./browserWindow.ts";
 import { preventable } from "./events.ts";
 import { InstanceLock } from "./instanceLock.ts";
 import { record } from "./record.ts";
+import { appEvents, becomeReady, isReady, windowGone } from "./runtime.ts";
 import { strict } from "./strict.ts";
 import { endUtilityProcesses } from "./utilityProcess.ts";
 
@@ -22,7 +22,6 @@ const paths = new Map<string, string>();
 const readiness = Promise.withResolvers<void>();
 let lock: InstanceLock | undefined;
 let browser: Browser | undefined;
-let ready = false;
 let quitting = false;
 let leaving = false;
 let sandboxed = false;
@@ -69,7 +68,7 @@ function defaultPath(name: PathName): string {
 }
 
 function mustBeEarly(method: string): void {
-  if (ready) throw new Error(`${method} can only be called before app is ready`);
+  if (isReady()) throw new Error(`${method} can only be called before app is ready`);
 }
 
 /** before-quit, then every window may object, then will-quit, then quit. */
@@ -79,7 +78,7 @@ async function quitInOrder(): Promise<void> {
   if (before.defaultPrevented) return;
   quitting = true;
   for (const window of openWindows()) {
-    if (!(await window.closeAndWait())) {
+    if (!window.closeUnlessPrevented()) {
       quitting = false;
       return;
     }
@@ -113,7 +112,7 @@ const members = {
   isPackaged: false,
   name: (manifest().productName ?? manifest().name) as string,
   whenReady: () => readiness.promise,
-  isReady: (): boolean => ready,
+  isReady,
   quit: (): void => void quitInOrder(),
   exit: (code = 0): void => {
     app.emit("quit", {}, code);
@@ -163,19 +162,14 @@ const members = {
   setAccessibilitySupportEnabled: (enabled: boolean) => record("app", "setAccessibilitySupportEnabled", [enabled]),
 } satisfies Partial<Electron.App>;
 
-export const app = strict("app", Object.assign(new EventEmitter(), members));
-
-export function theBrowser(): Browser {
-  if (!browser) throw new Error("electron-double: Chromium is not running before app is ready");
-  return browser;
-}
+export const app = strict("app", Object.assign(appEvents, members));
 
 export function isSandboxEnabled(): boolean {
   return sandboxed;
 }
 
 /** The last window has gone: without a listener Electron quits. */
-export function onWindowClosed(): void {
+function onWindowGone(): void {
   if (openWindows().length > 0 || quitting) return;
   if (app.listenerCount("window-all-closed") === 0) members.quit();
   else app.emit("window-all-closed");
@@ -190,8 +184,9 @@ export async function startApp(): Promise<void> {
   });
   process.once("SIGTERM", members.quit);
   process.once("SIGINT", members.quit);
+  appEvents.on(windowGone, onWindowGone);
   app.emit("will-finish-launching");
-  ready = true;
+  becomeReady(browser);
   readiness.resolve();
   app.emit("ready", {}, {});
 }

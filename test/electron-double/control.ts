@@ -2,10 +2,11 @@
  * The test's hand inside the app process: a small request-answer protocol over the IPC channel the test spawned it with.
  * The channel is hidden from production code, which must not find a `process.send` that Electron would not give it.
  */
-import { app, theBrowser } from "./app.ts";
+import { app } from "./app.ts";
 import { openWindows } from "./browserWindow.ts";
 import { clickMenu } from "./menu.ts";
 import { answerNext, recordedCalls, type RecordedCall } from "./record.ts";
+import { theBrowser } from "./runtime.ts";
 import { runningUtilityProcesses } from "./utilityProcess.ts";
 
 export type WindowFacts = { id: number; targetId: string; url: string; title: string; visible: boolean };
@@ -42,7 +43,7 @@ const commands: {
       visible: window.isVisible(),
     })),
   calls: () => recordedCalls(),
-  answerNext: (method, answer) => (answerNext(method, answer), null),
+  answerNext: (method, prepared) => (answerNext(method, prepared), null),
   clickMenu: (name) => (clickMenu(name), null),
   crashUtilityProcess: () => [...runningUtilityProcesses()].flatMap((utility) => utility.crash() ?? []),
   closeWindow: (id) => (
@@ -57,15 +58,15 @@ const commands: {
 export function listenToTest(): void {
   const send = process.send?.bind(process);
   if (!send) return;
-  const post = (answer: ControlAnswer): void => void send(answer);
-  process.on("message", (request: ControlRequest) => void answer(request, post));
+  const post = (reply: ControlAnswer): void => void send(reply);
+  process.on("message", (request: ControlRequest) => void obey(request, post));
   // The test has gone: do not outlive it.
   process.once("disconnect", () => app.exit(0));
   process.channel?.unref();
   Object.defineProperty(process, "send", { value: undefined });
 }
 
-async function answer({ control, name, args }: ControlRequest, post: (answer: ControlAnswer) => void): Promise<void> {
+async function obey({ control, name, args }: ControlRequest, post: (answer: ControlAnswer) => void): Promise<void> {
   try {
     const command = commands[name] as (...args: unknown[]) => unknown;
     post({ control, answer: await command(...args) });

@@ -76,7 +76,7 @@ export class Menu {
 
   popup(options?: Electron.PopupOptions): void {
     record("Menu", "popup", [this.items.map((item) => item.label), options]);
-    popup = this;
+    showPopup(this);
   }
 
   closePopup(): void {
@@ -91,6 +91,10 @@ export function clickMenu(name: string): void {
   if (!item) throw new Error(`No menu item '${name}' among: ${items.map(({ label }) => label).join(", ")}`);
   if (!item.enabled) throw new Error(`The menu item '${name}' is disabled`);
   item.click();
+}
+
+function showPopup(menu: Menu): void {
+  popup = menu;
 }
 
 function flatten(menu: Menu): MenuItem[] {

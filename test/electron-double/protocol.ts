@@ -3,14 +3,14 @@
  * `https://bundle.app.invalid/x`: a secure origin of its own that resolves nowhere. Everything the main process sees or
  * gives is translated here; only the page's own `location` shows the difference.
  */
-import { app } from "./app.ts";
+import { isReady } from "./runtime.ts";
 
 type Handler = (request: Request) => Response | Promise<Response>;
 
 const privileged = new Map<string, Electron.Privileges>();
 
 export function registerSchemesAsPrivileged(schemes: Electron.CustomScheme[]): void {
-  if (app.isReady()) throw new Error("protocol.registerSchemesAsPrivileged should be called before app is ready");
+  if (isReady()) throw new Error("protocol.registerSchemesAsPrivileged should be called before app is ready");
   for (const { scheme, privileges } of schemes) privileged.set(scheme, privileges ?? {});
 }
 

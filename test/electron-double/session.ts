@@ -5,9 +5,9 @@
  * answers; so a denied permission is denied in the page, though the handler does not see the moment of asking.
  */
 import { EventEmitter } from "node:events";
-import { app, theBrowser } from "./app.ts";
 import { record } from "./record.ts";
 import { SchemeHandlers, toChromium } from "./protocol.ts";
+import { appEvents, isReady, theBrowser } from "./runtime.ts";
 import { strict } from "./strict.ts";
 import type { WebContents } from "./webContents.ts";
 import { WebRequest } from "./webRequest.ts";
@@ -152,12 +152,12 @@ export class Session extends EventEmitter {
 }
 
 function fromPartition(partition: string): Session {
-  if (!app.isReady()) throw new Error("Session can only be received when app is ready");
+  if (!isReady()) throw new Error("Session can only be received when app is ready");
   const known = partitions.get(partition);
   if (known) return known;
   const made = strict("session", new Session(partition));
   partitions.set(partition, made);
-  app.emit("session-created", made);
+  appEvents.emit("session-created", made);
   return made;
 }
 

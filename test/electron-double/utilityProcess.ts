@@ -6,7 +6,7 @@ import { fork as forkNode, type ChildProcess } from "node:child_process";
 import { EventEmitter } from "node:events";
 import { constants } from "node:os";
 import type { Readable } from "node:stream";
-import { app } from "./app.ts";
+import { appEvents, isReady } from "./runtime.ts";
 import { PortTunnel, type MessagePortMain, type PortFrame } from "./messagePorts.ts";
 
 /** Over Node's IPC, v8-serialised, in both directions. */
@@ -76,7 +76,7 @@ class UtilityProcess extends EventEmitter implements Pick<Electron.UtilityProces
     if (exitCode === 0) return;
     const killed = signal === "SIGTERM" || signal === "SIGKILL";
     const reason = signal === null ? "abnormal-exit" : killed ? "killed" : "crashed";
-    app.emit(
+    appEvents.emit(
       "child-process-gone",
       {},
       { type: "Utility", reason, exitCode, serviceName: "node.mojom.NodeService", name: this.serviceName },
@@ -86,7 +86,7 @@ class UtilityProcess extends EventEmitter implements Pick<Electron.UtilityProces
 
 export const utilityProcess = {
   fork(modulePath: string, args: string[] = [], options: Electron.ForkOptions = {}): UtilityProcess {
-    if (!app.isReady()) throw new Error("utilityProcess cannot be created before app is ready.");
+    if (!isReady()) throw new Error("utilityProcess cannot be created before app is ready.");
     const stdio = Array.isArray(options.stdio)
       ? options.stdio.slice(1)
       : [options.stdio ?? "inherit", options.stdio ?? "inherit"];

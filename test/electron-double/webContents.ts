@@ -5,8 +5,7 @@
  * `#opened`, in order.
  */
 import { randomBytes } from "node:crypto";
-import { EventEmitter } from "node:events";
-import { app, theBrowser } from "./app.ts";
+import type { EventEmitter } from "node:events";
 import { ignoreGone, type CdpParams, type CdpResult, type CdpSession } from "./cdp.ts";
 import { preventable } from "./events.ts";
 import type { MessagePortMain } from "./messagePorts.ts";
@@ -14,7 +13,9 @@ import { Navigation } from "./navigation.ts";
 import { Network } from "./network.ts";
 import { PageIpc } from "./pageIpc.ts";
 import { fromChromium, toChromium } from "./protocol.ts";
+import { PageSettings } from "./pageSettings.ts";
 import { record } from "./record.ts";
+import { appEvents, theBrowser } from "./runtime.ts";
 import type { Session } from "./session.ts";
 import type { WebFrame } from "./webFrame.ts";
 
@@ -24,7 +25,7 @@ type Viewport = { width: number; height: number };
 const all = new Map<number, WebContents>();
 let nextId = 1;
 
-export class WebContents extends EventEmitter {
+export class WebContents extends PageSettings {
   readonly id = nextId++;
   readonly session: Session;
   readonly ipc: EventEmitter;
@@ -33,21 +34,20 @@ export class WebContents extends EventEmitter {
   #title = "";
   #loading = false;
   #destroyed = false;
-  #zoom = 1;
   #openHandler: WindowOpenHandler | undefined;
   readonly #navigation = new Navigation(this);
   readonly #pageIpc: PageIpc;
   readonly #opened: Promise<CdpSession>;
 
   constructor(session: Session, preload: string | undefined, viewport: Viewport) {
-    super();
+    super(viewport);
     this.session = session;
     this.#pageIpc = new PageIpc(this, preload, `electron${randomBytes(8).toString("hex")}`);
     this.ipc = this.#pageIpc.ipc;
     all.set(this.id, this);
     this.#opened = this.#open(viewport);
     this.#opened.catch(ignoreGone);
-    app.emit("web-contents-created", preventable({}), this);
+    appEvents.emit("web-contents-created", preventable({}), this);
   }
 
   static fromId(id: number): WebContents | undefined {
@@ -68,7 +68,7 @@ export class WebContents extends EventEmitter {
   }
 
   /** A command whose failure because of a closed page is of no interest. */
-  tell(method: string, params: CdpParams = {}): void {
+  override tell(method: string, params: CdpParams = {}): void {
     this.command(method, params).catch(ignoreGone);
   }
 
@@ -149,55 +149,6 @@ export class WebContents extends EventEmitter {
     return randomBytes(8).toString("hex");
   }
 
-  setZoomFactor(factor: number): void {
-    this.#zoom = factor;
-    this.tell("Emulation.setPageScaleFactor", { pageScaleFactor: factor });
-  }
-
-  getZoomFactor(): number {
-    return this.#zoom;
-  }
-
-  setZoomLevel(level: number): void {
-    this.setZoomFactor(1.2 ** level);
-  }
-
-  getZoomLevel(): number {
-    return Math.log(this.#zoom) / Math.log(1.2);
-  }
-
-  async setVisualZoomLevelLimits(minimum: number, maximum: number): Promise<void> {
-    record("webContents", "setVisualZoomLevelLimits", [minimum, maximum]);
-  }
-
-  openDevTools(options?: Electron.OpenDevToolsOptions): void {
-    record("webContents", "openDevTools", [options]);
-  }
-
-  closeDevTools(): void {
-    record("webContents", "closeDevTools", []);
-  }
-
-  toggleDevTools(): void {
-    record("webContents", "toggleDevTools", []);
-  }
-
-  isDevToolsOpened(): boolean {
-    return false;
-  }
-
-  setIgnoreMenuShortcuts(ignore: boolean): void {
-    record("webContents", "setIgnoreMenuShortcuts", [ignore]);
-  }
-
-  setBackgroundThrottling(allowed: boolean): void {
-    record("webContents", "setBackgroundThrottling", [allowed]);
-  }
-
-  setWebRTCIPHandlingPolicy(policy: string): void {
-    record("webContents", "setWebRTCIPHandlingPolicy", [policy]);
-  }
-
   focus(): void {
     this.tell("Page.bringToFront");
   }
@@ -241,7 +192,7 @@ export class WebContents extends EventEmitter {
     await this.#pageIpc.attach(cdp);
     await this.#network(cdp).start();
     await cdp.send("Emulation.setFocusEmulationEnabled", { enabled: true });
-    await cdp.send("Emulation.setDeviceMetricsOverride", { ...viewport, deviceScaleFactor: 1, mobile: false });
+    await cdp.send("Emulation.setDeviceMetricsOverride", this.metrics);
     await cdp.send("Target.setAutoAttach", { autoAttach: true, waitForDebuggerOnStart: true, flatten: true });
     return cdp;
   }
