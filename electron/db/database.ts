@@ -10,7 +10,7 @@ import {
   SqliteQueryCompiler,
 } from "kysely";
 import type { Schema } from "./schema.ts";
-import type { SqliteConnection } from "./sqlite.ts";
+import type { SqliteConnection, SqliteStatement } from "./sqlite.ts";
 import { toAppError } from "./sqliteError.ts";
 
 export interface Database {
@@ -44,7 +44,7 @@ function createBuilder(): Kysely<Schema> {
 /** @param folder named in error sentences. Errors of every function: AppError with the codes of sqliteError.ts. */
 export function createDatabase(connection: SqliteConnection, folder: string): Database {
   const build = createBuilder();
-  const statements = new Map<string, ReturnType<SqliteConnection["prepare"]>>();
+  const statements = new Map<string, SqliteStatement>();
 
   function guarded<Result>(work: () => Result): Result {
     try {
@@ -54,11 +54,11 @@ export function createDatabase(connection: SqliteConnection, folder: string): Da
     }
   }
 
-  function prepare(sql: string): ReturnType<SqliteConnection["prepare"]> {
+  function prepare(sql: string): SqliteStatement {
     const known = statements.get(sql);
     if (known !== undefined) return known;
     if (statements.size >= statementCacheSize) statements.clear();
-    const statement = connection.prepare(sql);
+    const statement: SqliteStatement = connection.prepare(sql);
     statements.set(sql, statement);
     return statement;
   }

@@ -5,6 +5,7 @@ import type SqliteConstructor from "better-sqlite3";
 import { AppError } from "../contract/errors.ts";
 
 export type SqliteConnection = SqliteConstructor.Database;
+export type SqliteStatement = SqliteConstructor.Statement<unknown[]>;
 
 const oldestNode: readonly [number, number] = [22, 12];
 

@@ -1,0 +1,62 @@
+import fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import type { TraceChunk } from "../contract/experts.ts";
+import { decodeTrace, encodeTrace } from "./traceCodec.ts";
+
+function trace(tokens: number, moeLayers: number, expertsUsed: number, expertCount: number): TraceChunk {
+  const slots = tokens * moeLayers * expertsUsed;
+  const experts = new Uint8Array(slots * 2);
+  const view = new DataView(experts.buffer);
+  for (let slot = 0; slot < slots; slot += 1) view.setUint16(slot * 2, (slot * 7) % expertCount, true);
+  return {
+    firstToken: 0,
+    tokens,
+    moeLayers,
+    expertsUsed,
+    expertCount,
+    experts,
+    weights: new Uint8Array(slots).map((_, slot) => slot % 256),
+    textLengths: Array.from({ length: tokens }, (_, token) => (token * 53) % 400),
+  };
+}
+
+describe("trace codec", () => {
+  it.each([
+    ["the embedded model's shape", trace(20, 8, 4, 16)],
+    ["256 experts fit in one byte", trace(3, 2, 8, 256)],
+    ["more than 256 need two", trace(3, 2, 8, 512)],
+    ["no tokens", trace(0, 8, 4, 16)],
+  ])("gives back %s", (_reason, given) => {
+    expect(decodeTrace(encodeTrace(given))).toEqual(given);
+  });
+
+  it("takes less than two bytes per slot before compression helps", () => {
+    const given = trace(200, 16, 8, 64);
+    expect(encodeTrace(given).length).toBeLessThan(200 * 16 * 8 * 2);
+  });
+
+  it("refuses a cut, foreign or newer blob with one sentence", () => {
+    const blob = encodeTrace(trace(20, 8, 4, 16));
+    expect(() => decodeTrace(blob.subarray(0, 10))).toThrow(/10 bytes/);
+    expect(() => decodeTrace(blob.subarray(0, 40))).toThrow(/cannot be read/);
+    expect(() => decodeTrace(Uint8Array.of(9, ...blob.subarray(1)))).toThrow(/version 9/);
+  });
+
+  it("refuses impossible sizes before it allocates", () => {
+    const blob = encodeTrace(trace(1, 1, 1, 16));
+    new DataView(blob.buffer).setUint32(12, 0xffffffff, true);
+    expect(() => decodeTrace(blob)).toThrow(/impossible/);
+  });
+
+  it("never throws anything but its own error on random bytes", () => {
+    fc.assert(
+      fc.property(fc.uint8Array({ maxLength: 200 }), (bytes) => {
+        try {
+          decodeTrace(Uint8Array.of(1, 1, 0, 0, ...bytes));
+        } catch (error) {
+          expect(error).toMatchObject({ code: "bad-file" });
+        }
+      }),
+    );
+  });
+});
