@@ -41,9 +41,9 @@ export function downloadAddress(env: NodeJS.ProcessEnv): string {
   return mirror ?? "https://github.com/electron/electron/releases/";
 }
 
-async function unreachableReason(address: string): Promise<string | null> {
+async function unreachableReason(address: string, milliseconds: number): Promise<string | null> {
   try {
-    await fetch(address, { method: "HEAD", redirect: "manual", signal: AbortSignal.timeout(probeMilliseconds) });
+    await fetch(address, { method: "HEAD", redirect: "manual", signal: AbortSignal.timeout(milliseconds) });
     return null;
   } catch (error) {
     const cause = error instanceof Error && error.cause instanceof Error ? error.cause : error;
@@ -52,11 +52,17 @@ async function unreachableReason(address: string): Promise<string | null> {
   }
 }
 
-/** Finds or downloads Electron. Resolves to its path, or to the reason why there is none. */
-export async function obtainElectron(env: NodeJS.ProcessEnv): Promise<{ path: string } | { reason: string }> {
+/**
+ * Finds or downloads Electron. Resolves to its path, or to the reason why there is none.
+ * @param patience milliseconds the download server may take to answer at all.
+ */
+export async function obtainElectron(
+  env: NodeJS.ProcessEnv,
+  patience = probeMilliseconds,
+): Promise<{ path: string } | { reason: string }> {
   const present = electronBinary(env);
   if (present !== null) return { path: present };
-  const unreachable = await unreachableReason(downloadAddress(env));
+  const unreachable = await unreachableReason(downloadAddress(env), patience);
   if (unreachable !== null) return { reason: unreachable };
   process.stderr.write("Downloading Electron (once, about 120 MB) ...\n");
   const { status } = await run(process.execPath, [tool("electron/install.js")], {
