@@ -45,6 +45,7 @@ LogitsResult compute_logits(const EngineOptions& options, const std::vector<int3
   }
 
   LogitsResult result;
+  result.n_moe_layers = model.spec().n_moe_layers();
   Sequence sequence;
   if (!model.cache().open(sequence, tokens)) throw Error(ErrorCode::kInternal, "a fresh cache has no room for the sequence it was made for");
   for (size_t first = 0; first < tokens.size(); first += kChunk) {

@@ -95,6 +95,7 @@ class Engine {
 struct LogitsResult {
   std::vector<std::vector<float>> logits;   // [n_tokens][n_vocab]
   std::vector<ExpertChoice> choices;        // [n_tokens]
+  int n_moe_layers = 0;
 };
 LogitsResult compute_logits(const EngineOptions& options, const std::vector<int32_t>& tokens);
 
