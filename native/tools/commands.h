@@ -6,5 +6,8 @@
 namespace conclave {
 
 int command_inspect(std::span<char* const> args);
+int command_logits(std::span<char* const> args);
+int command_generate(std::span<char* const> args);
+int command_bench(std::span<char* const> args);
 
 }  // namespace conclave

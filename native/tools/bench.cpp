@@ -1,0 +1,192 @@
+// `conclave bench`: how fast a model prefills and decodes here, in tokens and in bytes: the weights that a decoded token
+// must read, against what a plain streaming read of memory reaches with the same threads in the same run.
+#include <algorithm>
+#include <chrono>
+#include <cstdio>
+#include <numeric>
+#include <random>
+#include <thread>
+
+#include "base/json_writer.h"
+#include "engine/loaded_model.h"
+#include "forward/profiling_ops.h"
+#include "tools/commands.h"
+#include "tools/model_options.h"
+
+namespace conclave {
+namespace {
+
+double seconds_since(std::chrono::steady_clock::time_point start) {
+  return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+}
+
+double median(std::vector<double> values) {
+  std::sort(values.begin(), values.end());
+  return 0.5 * (values[(values.size() - 1) / 2] + values[values.size() / 2]);
+}
+
+/// GB/s of summing a buffer far larger than the caches, each thread its own part; the best of several passes.
+double stream_bandwidth(int n_threads) {
+  constexpr size_t kWords = size_t{512} << 17;   // 512 MiB
+  const std::vector<uint64_t> buffer(kWords, 1);
+  std::vector<uint64_t> sums(static_cast<size_t>(n_threads) * 16);   // a cache line and more for each
+  double best = 0;
+  for (int pass = 0; pass < 5; ++pass) {
+    const auto start = std::chrono::steady_clock::now();
+    std::vector<std::thread> threads;
+    for (int i = 0; i < n_threads; ++i) {
+      threads.emplace_back([&, i] {
+        const size_t first = kWords * static_cast<size_t>(i) / static_cast<size_t>(n_threads), last = kWords * static_cast<size_t>(i + 1) / static_cast<size_t>(n_threads);
+        uint64_t lanes[8] = {};
+        for (size_t at = first; at + 8 <= last; at += 8) {
+          for (size_t j = 0; j < 8; ++j) lanes[j] += buffer[at + j];
+        }
+        sums[static_cast<size_t>(i) * 16] = std::accumulate(std::begin(lanes), std::end(lanes), uint64_t{0});
+      });
+    }
+    for (std::thread& thread : threads) thread.join();
+    best = std::max(best, static_cast<double>(kWords * sizeof(uint64_t)) / seconds_since(start) * 1e-9);
+  }
+  if (std::accumulate(sums.begin(), sums.end(), uint64_t{0}) == 0) throw Error(ErrorCode::kInternal, "the streaming read summed to nothing");
+  return best;
+}
+
+/// One fresh sequence: a prompt of random tokens in chunks, then greedy tokens one at a time.
+class Run {
+ public:
+  Run(LoadedModel& model, int n_prompt, int chunk) : model_(model), chunk_(chunk) {
+    std::mt19937 random(7);
+    for (int i = 0; i < n_prompt; ++i) tokens_.push_back(static_cast<int32_t>(random() % static_cast<uint32_t>(model.spec().n_vocab)));
+    if (!model_.cache().open(sequence_, tokens_)) throw Error(ErrorCode::kInternal, "the bench's own cache has no room for its prompt");
+  }
+  ~Run() { model_.cache().close(sequence_, {}); }
+  Run(const Run&) = delete;
+  Run& operator=(const Run&) = delete;
+
+  double prefill() {
+    const auto start = std::chrono::steady_clock::now();
+    while (n_computed_ < tokens_.size()) compute(std::min(tokens_.size() - n_computed_, static_cast<size_t>(chunk_)));
+    return seconds_since(start);
+  }
+  double decode(int n) {
+    const auto start = std::chrono::steady_clock::now();
+    for (int i = 0; i < n; ++i) {
+      const std::span<const float> logits = model_.forward().logits(0);
+      tokens_.push_back(static_cast<int32_t>(std::max_element(logits.begin(), logits.end()) - logits.begin()));
+      if (!model_.cache().reserve(sequence_, static_cast<int64_t>(tokens_.size()))) throw Error(ErrorCode::kInternal, "the bench's own cache is too small");
+      compute(1);
+    }
+    return seconds_since(start);
+  }
+
+ private:
+  void compute(size_t n_rows) {
+    Batch batch;
+    batch.sequences.push_back({sequence_.pages});
+    for (size_t end = n_computed_ + n_rows; n_computed_ < end; ++n_computed_) {
+      batch.add_row(tokens_[n_computed_], static_cast<int32_t>(n_computed_), 0, sequence_.slot(static_cast<int64_t>(n_computed_)));
+    }
+    if (n_computed_ == tokens_.size()) batch.logit_rows.push_back(batch.n_rows() - 1);
+    model_.forward().run(batch);
+  }
+
+  LoadedModel& model_;
+  int chunk_;
+  std::vector<int32_t> tokens_;
+  Sequence sequence_;
+  size_t n_computed_ = 0;
+};
+
+struct Report {
+  std::string backend;
+  double prefill_tps = 0, decode_tps = 0, bytes_per_token = 0, gb_per_s = 0, stream_gb_per_s = 0;
+  std::vector<StageProfile> prefill_stages, decode_stages;
+};
+
+void write_stages(JsonWriter& json, const char* name, const std::vector<StageProfile>& stages) {
+  json.key(name).begin_array();
+  for (const StageProfile& stage : stages) {
+    json.begin_object().field("stage", stage.name).field("calls", stage.calls).field("ms", stage.seconds * 1e3).field("bytes", stage.bytes);
+    json.field("gb_per_s", stage.bytes / stage.seconds * 1e-9).end_object();
+  }
+  json.end_array();
+}
+
+void print_json(const Report& report) {
+  JsonWriter json;
+  json.begin_object().field("backend", report.backend).field("prefill_tps", report.prefill_tps).field("decode_tps", report.decode_tps);
+  json.field("bytes_per_token", report.bytes_per_token).field("gb_per_s", report.gb_per_s).field("stream_gb_per_s", report.stream_gb_per_s);
+  json.field("bandwidth_ratio", report.gb_per_s / report.stream_gb_per_s);
+  write_stages(json, "prefill_stages", report.prefill_stages);
+  write_stages(json, "decode_stages", report.decode_stages);
+  std::puts(json.end_object().text().c_str());
+}
+
+void print_stages(const char* title, const std::vector<StageProfile>& stages) {
+  double total = 0;
+  for (const StageProfile& stage : stages) total += stage.seconds;
+  std::printf("\n%-44s %8s %10s %7s %10s %8s\n", title, "calls", "ms", "share", "MB", "GB/s");
+  for (const StageProfile& stage : stages) {
+    std::printf("%-44s %8lld %10.2f %6.1f%% %10.2f %8.2f\n", stage.name.c_str(), static_cast<long long>(stage.calls), stage.seconds * 1e3, 100 * stage.seconds / total,
+                stage.bytes * 1e-6, stage.bytes / stage.seconds * 1e-9);
+  }
+}
+
+void print_text(const Report& report, int n_prompt, int n_decode) {
+  std::printf("%s\n", report.backend.c_str());
+  std::printf("prefill %d: %.1f tokens/s\ndecode %d: %.1f tokens/s, %.2f MB of weights per token, %.2f GB/s\n", n_prompt, report.prefill_tps, n_decode, report.decode_tps, report.bytes_per_token * 1e-6, report.gb_per_s);
+  std::printf("streaming read: %.2f GB/s; decode reaches %.0f%% of it\n", report.stream_gb_per_s, 100 * report.gb_per_s / report.stream_gb_per_s);
+  print_stages("prefill stage", report.prefill_stages);
+  print_stages("decode stage", report.decode_stages);
+}
+
+}  // namespace
+
+int command_bench(std::span<char* const> args) {
+  const Arguments arguments(args, {{"--prompt", "-p", true}, {"--decode", "-n", true}, {"--repeat", nullptr, true}, {"--chunk", nullptr, true},
+                                   {"--threads", "-t", true}, {"--exact", nullptr, false}, {"--json", nullptr, false}}, 1);
+  const int n_prompt = static_cast<int>(arguments.integer("--prompt", 1, 1 << 20, 512));
+  const int n_decode = static_cast<int>(arguments.integer("--decode", 1, 1 << 20, 64));
+  const int n_repeats = static_cast<int>(arguments.integer("--repeat", 1, 1000, 3));
+  EngineOptions options = engine_options(arguments);
+  options.prefill_chunk = static_cast<int>(arguments.integer("--chunk", 1, 8192, options.prefill_chunk));
+  options.n_context = n_prompt + n_decode;
+  options.plain = true;
+
+  ProfilingOps* profiling = nullptr;
+  LoadedModel model(options, 1, {}, [&](std::unique_ptr<Ops> ops) {
+    auto wrapped = std::make_unique<ProfilingOps>(std::move(ops));
+    profiling = wrapped.get();
+    return wrapped;
+  });
+  std::vector<double> prefill_tps, decode_tps;
+  for (int i = 0; i < n_repeats + 1; ++i) {   // the first run warms caches and clocks up, and is not counted
+    Run run(model, n_prompt, options.prefill_chunk);
+    const double prefill_seconds = run.prefill(), decode_seconds = run.decode(n_decode);
+    if (i == 0) continue;
+    prefill_tps.push_back(n_prompt / prefill_seconds);
+    decode_tps.push_back(n_decode / decode_seconds);
+  }
+  Report report;
+  report.backend = model.ops().name();
+  report.prefill_tps = median(prefill_tps);
+  report.decode_tps = median(decode_tps);
+  report.bytes_per_token = static_cast<double>(model.active_bytes());
+  report.gb_per_s = report.decode_tps * report.bytes_per_token * 1e-9;
+  {
+    Run run(model, n_prompt, options.prefill_chunk);
+    profiling->start();
+    run.prefill();
+    report.prefill_stages = profiling->stop();
+    profiling->start();
+    run.decode(n_decode);
+    report.decode_stages = profiling->stop();
+  }
+  const int cores = std::max(1, static_cast<int>(std::thread::hardware_concurrency()));
+  report.stream_gb_per_s = stream_bandwidth(options.n_threads > 0 ? options.n_threads : cores);
+  if (arguments.has("--json")) print_json(report);
+  else print_text(report, n_prompt, n_decode);
+  return 0;
+}
+
+}  // namespace conclave
