@@ -137,6 +137,16 @@ export function createModelsService(dependencies: ModelsDependencies): ModelsSer
     return model;
   }
 
+  /** A full disk must not keep a model from loading: only the memory of it is lost. */
+  function remember(modelId: string): void {
+    try {
+      markModelUsed(database, modelId, now());
+      dependencies.rememberModel(modelId);
+    } catch (error) {
+      log("model not remembered", { modelId, error: toWire(error).message });
+    }
+  }
+
   function load(modelId: string): Promise<LoadedModel> {
     if (loading?.modelId === modelId) return loading.result;
     const result = loadNow(modelId).finally(() => {
@@ -160,8 +170,7 @@ export function createModelsService(dependencies: ModelsDependencies): ModelsSer
           if (mine() && loaded.state === "loading") setLoaded({ state: "loading", modelId, doneBytes, totalBytes });
         },
       );
-      markModelUsed(database, modelId, now());
-      dependencies.rememberModel(modelId);
+      remember(modelId);
       log("model loaded", { modelId, context: facts.context, backend: facts.backend });
       return setLoaded({ state: "ready", modelId, context: facts.context, backend: facts.backend });
     } catch (error) {

@@ -1,0 +1,55 @@
+// Entry of the browser form of Conclave: the same services and renderer as the desktop app, over HTTP and a WebSocket on
+// 127.0.0.1. Reads the command line, prints the address, and ends cleanly on Ctrl-C.
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { createApp } from "../app/createApp.ts";
+import { dataFolder } from "../app/dataFolder.ts";
+import { createLog } from "../app/log.ts";
+import { AppError } from "../contract/errors.ts";
+import { createEngineClient } from "../engine/engineClient.ts";
+import { spawnNode } from "../engine/spawnNode.ts";
+import { readArguments, usage } from "./arguments.ts";
+import { startWeb } from "./startWeb.ts";
+
+/** The bundle is out/app/web.js and the source electron/web/main.ts: both lie two folders below the root. */
+const root = fileURLToPath(new URL("../../", import.meta.url));
+
+async function main(): Promise<void> {
+  const given = readArguments(process.argv.slice(2));
+  if (given.help) return void process.stdout.write(`${usage}\n`);
+  const folder = dataFolder(given.data);
+  const log = createLog(join(folder, "logs"));
+  const engine = createEngineClient({ spawn: spawnNode(join(root, "out", "app", "host.js")) });
+  const app = createApp({
+    version: (JSON.parse(readFileSync(join(root, "package.json"), "utf8")) as { version: string }).version,
+    entry: "web",
+    dataFolder: folder,
+    resourceFolders: [root],
+    engine,
+    log,
+    pickModelFile: async () => null,
+    // The page asks and opens it itself: this process has no business with the user's browser.
+    openExternal: async () => false,
+  });
+  const web = await startWeb(app, join(root, "out", "app", "renderer"), given.port, log);
+  const facts = { url: web.url, port: web.port, pid: process.pid, dataFolder: folder };
+  process.stdout.write(given.printJson ? `${JSON.stringify(facts)}\n` : `Conclave is at ${web.url}\n`);
+
+  let closing = false;
+  const close = async (): Promise<void> => {
+    // A second Ctrl-C means now.
+    if (closing) process.exit(130);
+    closing = true;
+    await web.close();
+    await app.close();
+  };
+  for (const signal of ["SIGINT", "SIGTERM"] as const) process.on(signal, () => void close().then(() => process.exit(0), fail));
+}
+
+function fail(error: unknown): never {
+  process.stderr.write(`${error instanceof AppError ? error.message : String(error instanceof Error ? error.stack : error)}\n`);
+  process.exit(1);
+}
+
+main().catch(fail);
