@@ -57,7 +57,8 @@ export function decodeTrace(blob: Uint8Array): TraceChunk {
     expertsUsed,
     expertCount,
     experts,
-    weights: body.slice(slots * expertBytes, slots * (expertBytes + 1)),
+    // Not slice: on a Buffer that shares memory.
+    weights: new Uint8Array(body.subarray(slots * expertBytes, slots * (expertBytes + 1))),
     textLengths: decodeLengths(body.subarray(slots * (expertBytes + 1)), tokens),
   };
 }

@@ -198,9 +198,10 @@ export function createModelsService(dependencies: ModelsDependencies): ModelsSer
     async remove({ modelId }) {
       const model = modelOf(modelId);
       if (model.source === "embedded") throw new AppError("bad-argument", "The embedded model is part of Conclave and cannot be removed.");
-      if (loaded.state !== "none" && loaded.modelId === modelId) {
+      if ((loaded.state === "ready" || loaded.state === "loading") && loaded.modelId === modelId) {
         throw new AppError("conflict", "This model is loaded; unload it or load another one first.");
       }
+      if (loaded.state === "failed" && loaded.modelId === modelId) setLoaded({ state: "none" });
       removeModel(database, modelId);
       await announceLibrary();
       return null;
