@@ -71,7 +71,13 @@ export const nativeZones: readonly Zone[] = [
   { path: "native/engine", mayImport: belowEngine },
   {
     path: "native/addon",
-    mayImport: ["native/engine/engine.h", "native/base/error.h", "native/formats/gguf.h", "native/model/spec.h"],
+    mayImport: [
+      "native/engine/engine.h",
+      "native/base/error.h",
+      "native/base/sha256.h",
+      "native/formats/gguf.h",
+      "native/model/spec.h",
+    ],
   },
   { path: "native/tools", mayImport: ["native"] },
   { path: "native/test", mayImport: ["native"] },

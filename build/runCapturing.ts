@@ -1,4 +1,5 @@
-// Runs a program, showing its output as it comes and keeping the last line of it that is not blank.
+// Runs a program, showing its output as it comes and keeping the last line of it that is not blank. One that does not end
+// by itself is killed, so that a deadlock fails a test run instead of stopping it for ever.
 import { spawn } from "node:child_process";
 import { createInterface } from "node:readline";
 import { repositoryRoot } from "./vite.destination.ts";
@@ -9,9 +10,16 @@ export interface Captured {
   readonly lastLine: string;
 }
 
+const longestMilliseconds = 15 * 60_000;
+
 export function runCapturing(command: string, args: readonly string[] = []): Promise<Captured> {
   return new Promise((resolve, reject) => {
-    const child = spawn(command, args, { cwd: repositoryRoot, stdio: ["ignore", "pipe", "inherit"] });
+    const child = spawn(command, args, {
+      cwd: repositoryRoot,
+      stdio: ["ignore", "pipe", "inherit"],
+      timeout: longestMilliseconds,
+      killSignal: "SIGKILL",
+    });
     let lastLine = "";
     const lines = createInterface({ input: child.stdout });
     lines.on("line", (line) => {

@@ -2,7 +2,7 @@
 // the closing count and the exit status: a failing stage never hides a later one. Each plain check counts as one test.
 import { readdirSync } from "node:fs";
 import { join } from "node:path";
-import { buildAll } from "./buildAll.ts";
+import { allSteps, buildAll } from "./buildAll.ts";
 import { checkLayers, describeViolation } from "./layers.ts";
 import { run, tool } from "./run.ts";
 import { add, type Counts, countsLine, none, parseCountsLine } from "./testCounts.ts";
@@ -19,6 +19,10 @@ interface Stage {
   readonly run: () => Promise<Counts>;
 }
 
+function describe(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}
+
 async function check(script: string, args: readonly string[]): Promise<Counts> {
   const { status } = await run(process.execPath, [tool(script), ...args]);
   return { ...none, [status === 0 ? "passed" : "failed"]: 1 };
@@ -30,17 +34,21 @@ async function layers(): Promise<Counts> {
   return { ...none, [violations.length === 0 ? "passed" : "failed"]: 1 };
 }
 
-/** Every out/native/*_test: exit status 0, and the counts in its last line; one that gives none counts as failed. */
+/**
+ * One program for each native/test/*_test.cpp: exit status 0, and the counts in its last line; one that gives none counts
+ * as failed. The sources are listed, not the programs, so that neither a missing nor a left-over program goes unnoticed.
+ */
 async function native(): Promise<Counts> {
-  const folder = join(repositoryRoot, "out", "native");
-  const programs = readdirSync(folder).filter((name) => /_test(\.exe)?$/.test(name));
-  if (programs.length === 0) {
-    console.log("There are no native tests in out/native.");
-    return { ...none, failed: 1 };
-  }
+  const suffix = process.platform === "win32" ? ".exe" : "";
+  const programs = readdirSync(join(repositoryRoot, "native", "test"))
+    .filter((name) => name.endsWith("_test.cpp"))
+    .map((name) => name.replace(/\.cpp$/, suffix));
+  if (programs.length === 0) throw new Error("there is no native test in native/test");
   let total = none;
   for (const program of programs.toSorted()) {
-    const { status, lastLine } = await runCapturing(join(folder, program));
+    const { status, lastLine } = await runCapturing(join(repositoryRoot, "out", "native", program)).catch(
+      (error: unknown) => ({ status: describe(error), lastLine: "" }),
+    );
     const counts = parseCountsLine(lastLine);
     if (counts === null || (status !== 0 && counts.failed === 0)) {
       console.log(`${program} ended with status ${status} and without reporting what failed.`);
@@ -68,10 +76,6 @@ const stages: Readonly<Record<string, Stage>> = {
   electron: { title: "end-to-end tests on Electron", built: true, byDefault: false, run: runElectron },
 };
 
-function describe(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
-}
-
 async function runStage(stage: Stage): Promise<Counts> {
   console.log(`\n== ${stage.title} ==`);
   const began = performance.now();
@@ -83,14 +87,16 @@ async function runStage(stage: Stage): Promise<Counts> {
   return counts;
 }
 
+/** Each step by itself: an engine that does not compile must not keep the renderer's tests from running. */
 async function build(): Promise<Counts> {
-  return buildAll().then(
-    () => none,
-    (error: unknown) => {
-      console.log(`Error: ${describe(error)}. The stages that need the products are tried all the same.`);
-      return { ...none, failed: 1 };
-    },
-  );
+  let counts = none;
+  for (const name of allSteps) {
+    await buildAll([name]).catch((error: unknown) => {
+      console.log(`Error: ${describe(error)}. The stages that need it are tried all the same.`);
+      counts = add(counts, { ...none, failed: 1 });
+    });
+  }
+  return counts;
 }
 
 async function test(names: readonly string[]): Promise<number> {
