@@ -5,6 +5,8 @@
 import { record, takeAnswer } from "./record.ts";
 import { strict } from "./strict.ts";
 
+export type MessageBoxAnswer = Partial<Electron.MessageBoxReturnValue> & { choose?: "confirm" | "cancel" };
+
 /** Electron's dialogs take an optional window first; the options are last. */
 function ask<Options, Answer>(
   method: string,
@@ -17,14 +19,29 @@ function ask<Options, Answer>(
 }
 
 /** As Electron: cancelId, else the button called cancel or no, else the first. */
-function cancelledBox({ buttons = [], cancelId }: Electron.MessageBoxOptions): Electron.MessageBoxReturnValue {
-  const named = buttons.findIndex((label) => /^(cancel|no)$/i.test(label));
-  return { response: cancelId ?? Math.max(named, 0), checkboxChecked: false };
+function cancelIndex({ buttons = [], cancelId }: Electron.MessageBoxOptions): number {
+  return (
+    cancelId ??
+    Math.max(
+      buttons.findIndex((label) => /^(cancel|no)$/i.test(label)),
+      0,
+    )
+  );
+}
+
+/** An answer may name the outcome (`{ choose: "confirm" }`: the first button that does not cancel) or the button's index. */
+function answerBox(args: readonly unknown[]): Electron.MessageBoxReturnValue {
+  const options = args.at(-1) as Electron.MessageBoxOptions;
+  record("dialog", "showMessageBox", [options]);
+  const prepared = takeAnswer("showMessageBox") as MessageBoxAnswer | undefined;
+  const cancel = cancelIndex(options);
+  const response = prepared?.response ?? (prepared?.choose === "confirm" ? (cancel === 0 ? 1 : 0) : cancel);
+  return { response, checkboxChecked: prepared?.checkboxChecked ?? false };
 }
 
 export const dialog = strict("dialog", {
-  showMessageBox: async (...args: unknown[]) => ask("showMessageBox", args, cancelledBox),
-  showMessageBoxSync: (...args: unknown[]) => ask("showMessageBox", args, cancelledBox).response,
+  showMessageBox: async (...args: unknown[]) => answerBox(args),
+  showMessageBoxSync: (...args: unknown[]) => answerBox(args).response,
   showOpenDialog: async (...args: unknown[]) =>
     ask<Electron.OpenDialogOptions, Electron.OpenDialogReturnValue>("showOpenDialog", args, () => ({
       canceled: true,

@@ -1,0 +1,82 @@
+// What it looks like in light and dark, in mid-answer with the Experts pane moving; and that it can be used by everyone.
+import { join } from "node:path";
+import { AxeBuilder } from "@axe-core/playwright";
+import type { Page } from "@playwright/test";
+import { firstWords, makeAnswersLong, send, waitUntilDone } from "./chat.ts";
+import { expect, test } from "./conclaveApp.ts";
+import { repositoryRoot } from "./entries/entry.ts";
+
+async function choose(page: Page, theme: "light" | "dark"): Promise<void> {
+  await page.getByRole("button", { name: "Settings" }).click();
+  await page.getByRole("combobox", { name: "Theme" }).selectOption(theme);
+  await page.keyboard.press("Escape");
+  await expect(page.locator("html")).toHaveAttribute("data-theme", theme);
+}
+
+/** Where the pictures of docs/ are taken from: UPDATE_SCREENSHOTS=1 writes them there. */
+function picture(name: string): string {
+  const folder = process.env["UPDATE_SCREENSHOTS"] === "1" ? "docs/screenshots" : "out/test/screenshots";
+  return join(repositoryRoot, folder, name);
+}
+
+async function violations(page: Page): Promise<string[]> {
+  const { violations: found } = await new AxeBuilder({ page })
+    .withTags(["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"])
+    .analyze();
+  return found.map(({ id, nodes }) => `${id}: ${nodes.map(({ target }) => target.join(" ")).join(", ")}`);
+}
+
+for (const theme of ["light", "dark"] as const) {
+  test(`the chat in mid-answer, ${theme}`, async ({ conclaveApp: { page, entry } }) => {
+    await choose(page, theme);
+    await makeAnswersLong(page);
+    const answer = await send(page, "Tell me a story about a fox");
+    await firstWords(answer, 200);
+    await page.screenshot({ path: picture(`chat-${theme}-${entry}.png`) });
+    await expect(answer).toHaveAttribute("aria-busy", "true");
+    await page.keyboard.press("Escape");
+    await waitUntilDone(page, answer);
+    const [background, text] = await page.evaluate(() => {
+      const luminance = (colour: string): number => {
+        const context = document.createElement("canvas").getContext("2d");
+        if (context === null) return -1;
+        context.fillStyle = colour;
+        context.fillRect(0, 0, 1, 1);
+        const [red = 0, green = 0, blue = 0] = context.getImageData(0, 0, 1, 1).data;
+        return (red + green + blue) / 765;
+      };
+      const style = getComputedStyle(document.body);
+      return [luminance(style.backgroundColor), luminance(style.color)];
+    });
+    if (theme === "light") expect(background).toBeGreaterThan(text ?? 1);
+    else expect(background).toBeLessThan(text ?? 0);
+  });
+
+  test(`axe finds nothing to mend, ${theme}`, async ({ conclaveApp: { page } }) => {
+    await choose(page, theme);
+    expect(await violations(page)).toEqual([]);
+    await waitUntilDone(page, await send(page, "Tell me a story about a fox"));
+    expect(await violations(page)).toEqual([]);
+    await page.getByRole("button", { name: "Settings" }).click();
+    await page.getByRole("dialog", { name: "Settings" }).waitFor();
+    expect(await violations(page)).toEqual([]);
+  });
+}
+
+test("the whole way by keyboard: write, send, stop, new chat, back", async ({ conclaveApp: { page } }) => {
+  await makeAnswersLong(page);
+  await page.getByRole("textbox", { name: "Message", exact: true }).focus();
+  await page.keyboard.type("Tell me a long story");
+  await page.keyboard.press("Enter");
+  const answer = page.getByRole("article", { name: "Answer" }).first();
+  await firstWords(answer);
+  await page.keyboard.press("Escape");
+  await waitUntilDone(page, answer);
+  await page.keyboard.press("Control+Shift+O");
+  await expect(page.getByRole("heading", { name: "Ask, and watch which experts answer" })).toBeVisible();
+  await page.keyboard.press("Control+B");
+  await expect(page.getByRole("navigation", { name: "Conversations" })).toHaveCount(0);
+  await page.keyboard.press("Control+B");
+  await page.keyboard.press("Control+J");
+  await expect(page.getByRole("complementary", { name: "Experts" })).toHaveCount(0);
+});

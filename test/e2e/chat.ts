@@ -1,0 +1,57 @@
+// What a user does and sees in the chat, in the words of the interface.
+import { expect, type Locator, type Page } from "@playwright/test";
+
+export const composer = (page: Page): Locator => page.getByRole("textbox", { name: "Message", exact: true });
+export const conversation = (page: Page): Locator => page.getByRole("region", { name: "Conversation", exact: true });
+export const answers = (page: Page): Locator => conversation(page).getByRole("article", { name: "Answer" });
+export const questions = (page: Page): Locator => conversation(page).getByRole("article", { name: "You" });
+export const sidebar = (page: Page): Locator => page.getByRole("navigation", { name: "Conversations" });
+export const experts = (page: Page): Locator => page.getByRole("complementary", { name: "Experts" });
+
+/** Sends and returns the new answer, which has only begun. */
+export async function send(page: Page, text: string): Promise<Locator> {
+  const before = await answers(page).count();
+  await composer(page).fill(text);
+  await page.getByRole("button", { name: "Send", exact: true }).click();
+  const answer = answers(page).nth(before);
+  await answer.waitFor();
+  return answer;
+}
+
+export async function waitUntilDone(page: Page, answer: Locator): Promise<void> {
+  await expect(answer).toHaveAttribute("aria-busy", "false", { timeout: 60_000 });
+  await expect(page.getByRole("button", { name: "Stop", exact: true })).toHaveCount(0);
+}
+
+/** The words of an answer, without its footer and buttons. */
+export async function wordsOf(answer: Locator): Promise<string> {
+  return (await answer.locator(".markdown, [data-testid=coloured-text]").first().innerText()).trim();
+}
+
+/** Waits until the answer has begun to show words, and returns them. */
+export async function firstWords(answer: Locator, length = 12): Promise<string> {
+  await expect
+    .poll(async () => (await wordsOf(answer).catch(() => "")).length, { intervals: [20] })
+    .toBeGreaterThan(length);
+  return wordsOf(answer);
+}
+
+async function setNumber(page: Page, label: string, value: number): Promise<void> {
+  const box = page.getByRole("dialog", { name: "Settings" }).getByRole("spinbutton", { name: label });
+  await box.fill(String(value));
+  await box.press("Tab");
+}
+
+/**
+ * Makes the small model ramble to the end of its context, so that there is a middle of an answer to act in: at this
+ * temperature the end of the text is as unlikely as any other token.
+ */
+export async function makeAnswersLong(page: Page): Promise<void> {
+  await page.getByRole("button", { name: "Settings" }).click();
+  await setNumber(page, "Temperature", 5);
+  await setNumber(page, "Top-k", 0);
+  await setNumber(page, "Top-p", 1);
+  await setNumber(page, "Min-p", 0);
+  await page.keyboard.press("Escape");
+  await page.getByRole("dialog", { name: "Settings" }).waitFor({ state: "detached" });
+}
