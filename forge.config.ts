@@ -7,7 +7,7 @@ import { FusesPlugin } from "@electron-forge/plugin-fuses";
 import { VitePlugin } from "@electron-forge/plugin-vite";
 import type { ForgeConfig } from "@electron-forge/shared-types";
 import { fuses } from "./build/fuses.ts";
-import { extraResources, isShipped, unpackedFromAsar } from "./build/shippedFiles.ts";
+import { isShipped, stagedModels, stageModels, unpackedFromAsar } from "./build/shippedFiles.ts";
 
 const platform = process.env["npm_config_platform"] ?? process.platform;
 const arch = process.env["npm_config_arch"] ?? process.arch;
@@ -24,10 +24,13 @@ const config: ForgeConfig = {
     // The list of what ships is explicit, so there is nothing left to prune.
     prune: false,
     ignore: (path) => !isShipped(path.replace(/^\//, ""), `${platform}-${arch}`),
-    extraResource: [...extraResources],
+    extraResource: [stagedModels],
   },
   // All native code is Node-API: one binary serves Node and Electron, and nothing is rebuilt for Electron's headers.
   rebuildConfig: { onlyModules: [] },
+  hooks: {
+    prePackage: async () => stageModels(import.meta.dirname),
+  },
   makers: [
     new MakerDeb({
       options: {

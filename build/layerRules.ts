@@ -37,7 +37,7 @@ export const typescriptZones: readonly Zone[] = [
 /** Packages that only some files may import. Type-only imports count: they tie a file to the package all the same. */
 export const guardedPackages: readonly { readonly name: string; readonly onlyIn: readonly string[] }[] = [
   { name: "better-sqlite3", onlyIn: ["electron/db"] },
-  { name: "electron", onlyIn: ["electron/main", "electron/preload", "electron/engine/forkElectron.ts"] },
+  { name: "electron", onlyIn: ["electron/main", "electron/preload"] },
 ];
 
 /** Zones that run outside Node, or on both sides, and so import none of its modules. */

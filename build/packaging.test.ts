@@ -11,7 +11,7 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import forgeConfig from "../forge.config.ts";
 import builderConfig from "./electronBuilder.config.ts";
 import { fuses } from "./fuses.ts";
-import { extraResources, isShipped, unpackedFromAsar } from "./shippedFiles.ts";
+import { isShipped, stagedModels, stageModels, unpackedFromAsar } from "./shippedFiles.ts";
 import { repositoryRoot } from "./vite.destination.ts";
 
 const target = `${process.platform}-${process.arch}` as const;
@@ -83,9 +83,12 @@ describe("the package", () => {
 
   it("has the embedded model outside the asar", () => {
     expect(inArchive.filter((path) => path.startsWith("models"))).toEqual([]);
-    for (const resource of extraResources) expect(statSync(join(repositoryRoot, resource)).isDirectory()).toBe(true);
-    const weights = readdirSync(join(repositoryRoot, "models/default")).filter((name) => name.endsWith(".gguf"));
-    expect(weights).not.toEqual([]);
+    expect(forgeConfig.packagerConfig?.extraResource).toEqual([stagedModels]);
+    stageModels(repositoryRoot);
+    const staged = readdirSync(join(repositoryRoot, stagedModels), { recursive: true, encoding: "utf8" });
+    expect(staged).toContain("default");
+    expect(staged.filter((name) => name.endsWith(".gguf"))).not.toEqual([]);
+    expect(staged.filter((name) => name.startsWith("train"))).toEqual([]);
   });
 
   it("has a preload script that a sandboxed renderer can load: one file that requires only electron", () => {

@@ -1,6 +1,9 @@
 // What a package contains. One list, read by forge.config.ts when it packages and by the packaging test; everything not
 // named here stays out: sources, tests, scripts, development dependencies.
 
+import { cpSync, existsSync, rmSync } from "node:fs";
+import { join } from "node:path";
+
 export type Target = `${string}-${string}`;
 
 /** Folders and files of the repository that ship, relative to the root. @param target such as "linux-x64". */
@@ -19,8 +22,22 @@ export function shippedPaths(target: Target): readonly string[] {
   ];
 }
 
-/** Copied beside the asar into the resources folder (so: resources/default), because weights are memory-mapped. */
-export const extraResources: readonly string[] = ["models/default"];
+/**
+ * Copied into the package's resources folder, beside the asar, because weights are memory-mapped. Forge copies a folder
+ * under its own name, so what ships of models/ is staged first; there it is resources/models.
+ */
+export const stagedModels = "out/resources/models";
+const shippedModels = ["default", "catalog.json"];
+
+/** Brings out/resources/models up to date. @throws one sentence when there is no embedded model. */
+export function stageModels(root: string): void {
+  const from = join(root, "models");
+  if (!existsSync(join(from, "default"))) throw new Error(`the embedded model is missing: ${join(from, "default")}`);
+  rmSync(join(root, stagedModels), { recursive: true, force: true });
+  for (const name of shippedModels) {
+    if (existsSync(join(from, name))) cpSync(join(from, name), join(root, stagedModels, name), { recursive: true });
+  }
+}
 
 /** Native code is loaded from disk by the system's loader, so it lies beside the asar, under app.asar.unpacked. */
 export const unpackedFromAsar = "**/*.node";

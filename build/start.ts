@@ -35,7 +35,7 @@ function runWeb(args: readonly string[]): Promise<number> {
     let opened = !hasDisplay(surroundings);
     createInterface({ input: child.stdout }).on("line", (line) => {
       process.stdout.write(`${line}\n`);
-      const address = /http:\/\/127\.0\.0\.1:\S+/.exec(line)?.[0];
+      const address = /http:\/\/127\.0\.0\.1:[^\s"]+/.exec(line)?.[0];
       if (opened || address === undefined) return;
       opened = true;
       openInBrowser(address);
