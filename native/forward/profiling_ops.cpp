@@ -90,7 +90,7 @@ void ProfilingOps::matmul(Tensor x, std::span<const MatmulOutput> outputs) {
   measure([&] { inner_->matmul(x, outputs); },
           [&] {
             std::string name = "matmul";
-            for (const MatmulOutput& output : outputs) name += " " + stage_of(*output.weight);
+            for (const MatmulOutput& output : outputs) name.append(1, ' ').append(stage_of(*output.weight));
             return name;
           },
           [&] {
@@ -129,7 +129,7 @@ void ProfilingOps::moe_ffn(const MoeFfnArgs& args) {
 }
 
 void ProfilingOps::dense_ffn(const DenseFfnArgs& args) {
-  measure([&] { inner_->dense_ffn(args); }, [&] { return "dense_ffn " + stage_of(*args.ffn.gate); },
+  measure([&] { inner_->dense_ffn(args); }, [&] { return std::string("dense_ffn ").append(stage_of(*args.ffn.gate)); },
           [&] { return weight_bytes(args.ffn.gate) + weight_bytes(args.ffn.up) + weight_bytes(args.ffn.down) + tensor_bytes(args.x) + tensor_bytes(args.out); });
 }
 
