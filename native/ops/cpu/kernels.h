@@ -1,0 +1,107 @@
+// The kernels of one SIMD level as a table of functions, and the two layouts they share. Every level computes the same
+// thing: a weight of any block format is decoded, sixteen rows and up to 256 columns at a time, to a Panel of unsigned
+// byte codes with float scales; activations are quantised to QuantBlocks; the product of the two accumulates exactly in
+// int32 within a block and in float from block to block, in order. So a row's result does not depend on how many
+// rows are multiplied with it, which speculative verification relies on.
+#pragma once
+#include <cstddef>
+#include <cstdint>
+
+#include "formats/block_types.h"
+#include "model/spec.h"
+
+namespace conclave {
+
+inline constexpr int kPanelRows = 16;     // weight rows of a panel: the lanes of a 512-bit register
+inline constexpr int kBlock = 32;         // values under one activation scale
+inline constexpr int kChunkBlocks = 8;    // blocks of a panel at most: one 256-value K-quant block
+inline constexpr int kChunk = kBlock * kChunkBlocks;
+inline constexpr int kMaxTile = 8;        // activation rows of one multiply, or queries of one attend call, at most
+
+/// 32 activations as int8 times `scale`, one cache line. The sums serve formats whose codes carry an offset or a minimum.
+struct alignas(64) QuantBlock {
+  int8_t q[kBlock];
+  float scale;
+  float sum;                  // of q
+  int32_t minus_sum;          // of q
+  int32_t minus_sum16[2];     // of each half of q
+};
+
+/// Sixteen weight rows of up to 256 columns: weight = scale * (code - offset) + min.
+struct alignas(64) Panel {
+  uint32_t codes[kChunkBlocks][kBlock / 4][kPanelRows];   // four consecutive unsigned bytes of a row per element
+  float scale[2 * kChunkBlocks][kPanelRows];              // per sub-block of 32 or 16 columns
+  float min[2 * kChunkBlocks][kPanelRows];
+};
+
+/// How a panel of a format is to be multiplied; one row of the table per quantised format.
+enum class PanelKind : uint8_t { kOffset32, kMin32, kOffset16, kMin16 };   // what is beside the scale, columns per scale
+inline constexpr int kPanelKinds = 4;
+struct PanelFormat {
+  DType type;
+  PanelKind kind;
+  uint8_t offset_shift;       // kOffset*: the offset is 1 << offset_shift
+  uint16_t block_elements, block_bytes;
+  /// Decodes `n_blocks` blocks of 32 columns from `p`, rows `stride` bytes apart.
+  void (*decode)(const std::byte* p, size_t stride, int n_blocks, Panel& panel);
+};
+
+struct FloatTile {
+  const std::byte* weights;   // [4][d_in], rows `stride` bytes apart
+  size_t stride;
+  int64_t d_in;
+  const float* const* x;      // n_x rows of d_in
+  int n_x;                    // at most 4
+  float* out;                 // [n_x][out_stride]: four values each
+  ptrdiff_t out_stride;
+};
+
+/// Queries that share a key/value head, against a run of consecutive pages. Softmax is relative to `max`; the caller merges runs.
+struct AttendTile {
+  int n_queries;                   // at most Kernels::max_tile
+  const float* q[kMaxTile];        // [d_k]
+  int first[kMaxTile];             // keys [first, last) of the run that the query sees
+  int last[kMaxTile];
+  int n_pages;
+  const std::byte* const* k;       // [n_pages] the head's keys; see kv_page.h
+  const std::byte* const* v;
+  DType type;
+  int d_k, d_v;
+  float scale, softcap;
+  float* max;                      // out [n_queries]; -infinity where no key is seen
+  float* sum;                      // out [n_queries]: of exp(score - max)
+  float* acc;                      // out [n_queries][acc_stride]: sum of exp(score - max) * value
+  ptrdiff_t acc_stride;
+};
+
+struct Kernels {
+  const char* name;
+  int max_tile;               // activation rows or queries that the registers hold
+  void (*quantize)(const float* x, QuantBlock* out, int64_t n_blocks);
+  const PanelFormat* panel_formats;   // kPanelFormats rows
+  /// acc[t][0..15] += panel . x[t] for t < n <= max_tile; rows of acc `acc_stride` floats apart.
+  using Multiply = void (*)(const Panel& panel, int n_blocks, int offset_shift, const QuantBlock* const* x, float* acc, ptrdiff_t acc_stride);
+  Multiply multiply[kPanelKinds][kMaxTile];   // by n - 1; nullptr beyond max_tile
+  void (*dot_f32)(const FloatTile& tile);
+  void (*dot_f16)(const FloatTile& tile);
+  void (*dot_bf16)(const FloatTile& tile);
+  double (*sum_of_squares)(const float* x, int64_t n);
+  /// out = act(gate) * up.
+  void (*gate)(Activation activation, const float* gate, const float* up, float* out, int64_t n);
+  using Attend = void (*)(const AttendTile& tile);
+  Attend attend[kMaxTile];             // by n_queries - 1; nullptr beyond max_tile
+  /// x[i] = exp(x[i] - max) in place; returns the sum.
+  float (*exponentials)(float* x, int64_t n, float max);
+};
+
+inline constexpr int kPanelFormats = 13;
+
+const Kernels& kernels_portable();
+const Kernels* kernels_avx2();      // nullptr: not built in
+const Kernels* kernels_avx512();
+
+/// The widest level that the processor has; `level` "portable", "avx2" or "avx512" asks for one (nullptr if it cannot run here).
+const Kernels& best_kernels();
+const Kernels* find_kernels(const char* level);
+
+}  // namespace conclave

@@ -1,0 +1,11 @@
+# Each SIMD level is one file compiled for its own instruction set; the rest of the engine stays at the baseline.
+# (-Wno-*uninitialized: g++ 12 warns about its own intrinsics, GCC bug 105593.)
+if(NOT MSVC AND CMAKE_SYSTEM_PROCESSOR MATCHES "x86_64|amd64|AMD64")
+  set_source_files_properties(ops/cpu/kernels_avx2.cpp PROPERTIES COMPILE_OPTIONS "-mavx2;-mfma;-mf16c;-O3")
+  set_source_files_properties(ops/cpu/kernels_avx512.cpp PROPERTIES COMPILE_OPTIONS
+    "-mavx2;-mfma;-mf16c;-mavx512f;-mavx512bw;-mavx512vl;-mavx512dq;-mavx512vnni;-mprefer-vector-width=512;-O3;-Wno-uninitialized;-Wno-maybe-uninitialized")
+elseif(MSVC)
+  set_source_files_properties(ops/cpu/kernels_avx2.cpp PROPERTIES COMPILE_OPTIONS "/arch:AVX2")
+  set_source_files_properties(ops/cpu/kernels_avx512.cpp PROPERTIES COMPILE_OPTIONS "/arch:AVX512")
+endif()
+set_source_files_properties(ops/cpu/kernels_portable.cpp PROPERTIES COMPILE_OPTIONS "$<$<NOT:$<CXX_COMPILER_ID:MSVC>>:-O3>")

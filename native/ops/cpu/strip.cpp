@@ -1,0 +1,176 @@
+// The one product that matmul, logits, route and the feed-forwards are made of: a strip of weight rows times some
+// activation rows. Quantised weights go through panels, plain ones through float dot products; the exact path
+// dequantises each row and sums in double. All three give a row the same bits whatever rows are beside it.
+#include <cassert>
+#include <cstring>
+
+#include "ops/cpu/cpu_ops.h"
+
+#if defined(_MSC_VER)
+#include <intrin.h>
+#define CONCLAVE_PREFETCH(p) _mm_prefetch(reinterpret_cast<const char*>(p), _MM_HINT_T1)
+#else
+#define CONCLAVE_PREFETCH(p) __builtin_prefetch(p, 0, 2)
+#endif
+
+namespace conclave {
+namespace {
+
+const PanelFormat* panel_format(const Kernels& kernels, DType type) {
+  for (int i = 0; i < kPanelFormats; ++i)
+    if (kernels.panel_formats[i].type == type) return &kernels.panel_formats[i];
+  return nullptr;
+}
+
+/// The activation rows of a strip as pointers.
+template <class T>
+void row_pointers(const Strip& strip, const T* base, int64_t stride, const T** out) {
+  for (int t = 0; t < strip.n; ++t) out[t] = base + (strip.rows ? strip.rows[t] : strip.first_row + t) * stride;
+}
+
+struct PanelWalk {
+  const Kernels& kernels;
+  const PanelFormat& format;
+  const std::byte* base;      // first row of the strip
+  size_t stride;
+  int64_t n_blocks;           // of 32, in a row
+
+  size_t chunk_offset(int64_t chunk) const { return static_cast<size_t>(chunk * kChunk / format.block_elements) * format.block_bytes; }
+  int blocks_in(int64_t chunk) const { return static_cast<int>(n_blocks - chunk * kChunkBlocks < kChunkBlocks ? n_blocks - chunk * kChunkBlocks : kChunkBlocks); }
+
+  /// Rows beyond `n_rows` of an incomplete panel repeat the last one; their products are dropped.
+  void decode(int first, int n_rows, int64_t chunk, ThreadScratch& scratch, Panel& panel) const {
+    const std::byte* p = base + static_cast<size_t>(first) * stride + chunk_offset(chunk);
+    const int blocks = blocks_in(chunk);
+    if (n_rows >= kPanelRows) return format.decode(p, stride, blocks, panel);
+    const size_t bytes = static_cast<size_t>(blocks * kBlock / format.block_elements) * format.block_bytes;
+    constexpr size_t kTailStride = sizeof(scratch.tail) / kPanelRows;
+    assert(bytes <= kTailStride);
+    for (int row = 0; row < kPanelRows; ++row) std::memcpy(scratch.tail + static_cast<size_t>(row) * kTailStride, p + static_cast<size_t>(row < n_rows ? row : n_rows - 1) * stride, bytes);
+    format.decode(scratch.tail, kTailStride, blocks, panel);
+  }
+
+  /// Asks for the next sixteen rows' share of memory while this chunk is worked on: hardware follows one row, not sixteen.
+  void prefetch_next(int first, int64_t chunk) const {
+    const size_t share = static_cast<size_t>(kPanelRows * blocks_in(chunk) * kBlock / format.block_elements) * format.block_bytes;
+    const std::byte* p = base + static_cast<size_t>(first + kPanelRows) * stride + static_cast<size_t>(kPanelRows) * chunk_offset(chunk);
+    for (size_t i = 0; i < share; i += 64) CONCLAVE_PREFETCH(p + i);
+  }
+};
+
+void multiply_panels(const CpuContext& context, const Strip& strip, const PanelFormat& format, ThreadScratch& scratch) {
+  const Weight& weight = *strip.weight;
+  const PanelWalk walk{context.kernels, format, weight.row(strip.first, strip.expert), weight.row_bytes(), weight.d_in / kBlock};
+  const int64_t n_chunks = (walk.n_blocks + kChunkBlocks - 1) / kChunkBlocks;
+  const auto& multiply = context.kernels.multiply[static_cast<int>(format.kind)];
+  const int max_tile = context.kernels.max_tile;
+  const QuantBlock* x[kTokenBlock];
+  row_pointers(strip, strip.x->q, strip.x->q_stride, x);
+  for (int t = 0; t < strip.n; ++t) std::memset(strip.out + t * kStripRows, 0, kStripRows * sizeof(float));
+
+  const auto multiply_tiles = [&](const Panel& panel, int64_t chunk, float* out) {
+    for (int t = 0; t < strip.n; t += max_tile) {
+      const int n = strip.n - t < max_tile ? strip.n - t : max_tile;
+      const QuantBlock* at[kMaxTile];
+      for (int i = 0; i < n; ++i) at[i] = x[t + i] + chunk * kChunkBlocks;
+      multiply[n - 1](panel, walk.blocks_in(chunk), format.offset_shift, at, out + t * kStripRows, kStripRows);
+    }
+  };
+
+  if (strip.n <= max_tile) {   // bound by memory: one stream of sixteen rows at a time
+    for (int first = 0; first < strip.n_rows; first += kPanelRows)
+      for (int64_t chunk = 0; chunk < n_chunks; ++chunk) {
+        walk.prefetch_next(first, chunk);
+        walk.decode(first, strip.n_rows - first, chunk, scratch, scratch.panels[0]);
+        multiply_tiles(scratch.panels[0], chunk, strip.out + first);
+      }
+    return;
+  }
+  // Bound by arithmetic: all rows' panels of a chunk are decoded into the nearest cache, then meet every activation tile.
+  for (int64_t chunk = 0; chunk < n_chunks; ++chunk) {
+    for (int first = 0; first < strip.n_rows; first += kPanelRows) walk.decode(first, strip.n_rows - first, chunk, scratch, scratch.panels[first / kPanelRows]);
+    for (int t = 0; t < strip.n; t += max_tile) {
+      const int n = strip.n - t < max_tile ? strip.n - t : max_tile;
+      const QuantBlock* at[kMaxTile];
+      for (int i = 0; i < n; ++i) at[i] = x[t + i] + chunk * kChunkBlocks;
+      for (int first = 0; first < strip.n_rows; first += kPanelRows)
+        multiply[n - 1](scratch.panels[first / kPanelRows], walk.blocks_in(chunk), format.offset_shift, at, strip.out + t * kStripRows + first, kStripRows);
+    }
+  }
+}
+
+void multiply_floats(const CpuContext& context, const Strip& strip) {
+  const Weight& weight = *strip.weight;
+  const auto dot = weight.type == DType::kF32 ? context.kernels.dot_f32 : weight.type == DType::kF16 ? context.kernels.dot_f16 : context.kernels.dot_bf16;
+  const float* x[kTokenBlock];
+  row_pointers(strip, strip.x->f, strip.x->f_stride, x);
+  for (int row = 0; row < strip.n_rows;) {
+    const int n_rows = strip.n_rows - row >= 4 ? 4 : 1;   // a lone row is read four times over
+    for (int t = 0; t < strip.n; t += 4) {
+      const int n = strip.n - t < 4 ? strip.n - t : 4;
+      float values[16];
+      dot({weight.row(strip.first + row, strip.expert), n_rows == 4 ? weight.row_bytes() : 0, weight.d_in, x + t, n, values, 4});
+      for (int i = 0; i < n; ++i) std::memcpy(strip.out + (t + i) * kStripRows + row, values + 4 * i, static_cast<size_t>(n_rows) * sizeof(float));
+    }
+    row += n_rows;
+  }
+}
+
+double dot_exact(const float* a, const float* b, int64_t n) {
+  double sums[4] = {0, 0, 0, 0};
+  int64_t i = 0;
+  for (; i + 4 <= n; i += 4)
+    for (int j = 0; j < 4; ++j) sums[j] += static_cast<double>(a[i + j]) * static_cast<double>(b[i + j]);
+  for (; i < n; ++i) sums[0] += static_cast<double>(a[i]) * static_cast<double>(b[i]);
+  return (sums[0] + sums[1]) + (sums[2] + sums[3]);
+}
+
+void multiply_exact(const Strip& strip, ThreadScratch& scratch) {
+  const Weight& weight = *strip.weight;
+  const float* x[kTokenBlock];
+  row_pointers(strip, strip.x->f, strip.x->f_stride, x);
+  scratch.row.resize(static_cast<size_t>(weight.d_in));
+  for (int row = 0; row < strip.n_rows; ++row) {
+    dequantize_row(weight.type, weight.row(strip.first + row, strip.expert), scratch.row.data(), weight.d_in);
+    for (int t = 0; t < strip.n; ++t) strip.out[t * kStripRows + row] = static_cast<float>(dot_exact(scratch.row.data(), x[t], weight.d_in));
+  }
+}
+
+}  // namespace
+
+bool CpuContext::reads_quantised(const Weight& weight) const { return !exact && panel_format(kernels, weight.type) != nullptr; }
+
+Activations prepare_activations(CpuContext& context, Tensor x, bool quantised) {
+  Activations out{x.f32(), x.stride, nullptr, 0};
+  if (!quantised || x.n_rows == 0) return out;
+  assert(x.d_row % kBlock == 0);
+  out.q_stride = x.d_row / kBlock;
+  QuantBlock* q = context.quantised.get<QuantBlock>(static_cast<size_t>(x.n_rows * out.q_stride));
+  out.q = q;
+  constexpr int64_t kRowsAPiece = 8;
+  context.pool.parallel_for((x.n_rows + kRowsAPiece - 1) / kRowsAPiece, [&](int64_t piece, int) {
+    for (int64_t row = piece * kRowsAPiece; row < x.n_rows && row < (piece + 1) * kRowsAPiece; ++row) context.kernels.quantize(x.f32(row), q + row * out.q_stride, out.q_stride);
+  });
+  return out;
+}
+
+void multiply_strip(const CpuContext& context, const Strip& strip, ThreadScratch& scratch) {
+  assert(strip.n <= kTokenBlock && strip.n_rows <= kStripRows && strip.first + strip.n_rows <= strip.weight->d_out);
+  if (strip.n == 0) return;
+  if (context.exact) return multiply_exact(strip, scratch);
+  if (const PanelFormat* format = panel_format(context.kernels, strip.weight->type)) return multiply_panels(context, strip, *format, scratch);
+  multiply_floats(context, strip);
+}
+
+void load_parameter(const Weight& weight, int64_t row, int64_t first, int64_t n, float* out) {
+  const std::byte* p = weight.data + weight.row_bytes() * static_cast<size_t>(row);
+  if (weight.type == DType::kF32) {
+    std::memcpy(out, p + first * 4, static_cast<size_t>(n) * 4);
+    return;
+  }
+  std::vector<float> whole(static_cast<size_t>(weight.d_in));
+  dequantize_row(weight.type, p, whole.data(), weight.d_in);
+  std::memcpy(out, whole.data() + first, static_cast<size_t>(n) * 4);
+}
+
+}  // namespace conclave
