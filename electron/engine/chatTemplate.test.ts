@@ -157,6 +157,48 @@ describe("where the library differs from Python's Jinja", () => {
       "1:0,2:2,3:4",
     ],
     [
+      "arithmetic rounds down and adds as Python's",
+      "{{ -7 // 2 }} {{ -7 % 3 }} {{ 3 / 2 }} {{ 10 / 5 }} {{ true + 1 }} {{ [1] + [2] }} {{ 'ab' * 2 }}{{ [0] * 2 }}",
+      "-4 2 1.5 2.0 2 [1, 2] abab[0, 0]",
+    ],
+    ["texts compare", "{{ 'ab' < 'b' }} {{ 'b' <= 'a' }} {{ 1 < 2 < 3 }} {{ 2.5 >= 2 }}", "True False True True"],
+    [
+      "texts are formatted",
+      "{{ '%s-%r-%d%%' % ('a', 'b', 3) }} {{ '{} {x} {{}}'.format('a', x=1) }} {{ '{1}{0}'.format('a', 'b') }}",
+      "a-'b'-3% a 1 {} ba",
+    ],
+    [
+      "a subscript of a text is a character",
+      "{{ '🚀a'[0] }}{{ '🚀a'[-1] }}{{ '🚀a'[1:] }}{{ 'a'[5] is defined }}",
+      "🚀aaFalse",
+    ],
+    ["a method is called although a key has its name", "{{ {'items': 1}['items'] }} {{ [1, 2][-1] }}", "1 2"],
+    [
+      "map, select and reject",
+      "{{ ['a ', ' b'] | map('trim') | list }} {{ [{'a': {'b': 1}}, {}] | map(attribute='a.b', default=0) | list }} {{ [1, 2, 3] | select('odd') | list }} {{ [0, 1, ''] | reject | list }} {{ ['a', 'b'] | select('equalto', 'a') | join }}",
+      "['a', 'b'] [1, 0] [1, 3] [0, ''] a",
+    ],
+    [
+      "sums, extremes and rounding",
+      "{{ [1, 2.5] | sum }} {{ [1, 5] | max }} {{ ['b', 'a'] | min }} {{ 2.5 | round }} {{ 1.25 | round(1) }}",
+      "3.5 5 a 2.0 1.2",
+    ],
+    [
+      "escape, words and titles",
+      "{{ '<a>&\"' | e }} {{ 'a b-c' | wordcount }} {{ 'HELLO world' | title }}",
+      "&lt;a&gt;&amp;&#34; 3 Hello World",
+    ],
+    [
+      "what texts are",
+      "{{ '12'.isdigit() }} {{ 'a1'.isalpha() }} {{ ' '.isspace() }} {{ 1.0 is float }} {{ true is number }} {{ {} is iterable }} {{ 1 is not float }}",
+      "True False True True True True True",
+    ],
+    [
+      "cycles and dict",
+      "{% for i in range(3) %}{{ loop.cycle('a', 'b') }}{% endfor %} {{ dict(a=1) }} {{ {'b': 1} | items | list | length }}{{ nothing | items | list }}",
+      "aba {'a': 1} 1[]",
+    ],
+    [
       "raw blocks",
       "{% raw %}{{ a }} {% b %}\n'\"\\{% endraw %}|{%- raw -%} x {%- endraw -%} y",
       "{{ a }} {% b %}\n'\"\\|xy",
@@ -259,7 +301,11 @@ describe("a hostile template is stopped", () => {
       `${doubling}{% set ns.s = ns.s + ns.s %}{% endfor %}{{ ns.s }}`,
       /more text than a prompt can hold|longer than 500 ms/,
     ],
-    ["a doubling list", `${doubling}{% set ns.l = ns.l + ns.l %}{% endfor %}`, /more text than a prompt can hold|longer than 500 ms/],
+    [
+      "a doubling list",
+      `${doubling}{% set ns.l = ns.l + ns.l %}{% endfor %}`,
+      /more text than a prompt can hold|longer than 500 ms/,
+    ],
     [
       "replacing by itself",
       `${doubling}{% set ns.s = ns.s.replace('x', ns.s) %}{% endfor %}`,
@@ -277,8 +323,8 @@ describe("a hostile template is stopped", () => {
     ],
     [
       "lists in lists, added to a text",
-      `${doubling}{% set ns.l = [ns.l, ns.l] %}{% endfor %}{{ 'x' + ns.l }}`,
-      /longer than 500 ms|Invalid string length/,
+      `${doubling}{% set ns.l = [ns.l, ns.l] %}{% endfor %}{{ 'x' ~ ns.l }}`,
+      /more text than a prompt can hold|longer than 500 ms/,
     ],
     [
       "lists in lists, compared",
@@ -300,13 +346,10 @@ describe("a hostile template is stopped", () => {
     expect(performance.now() - start).toBeLessThan(5000);
   });
 
-  test("a source that would keep a regular expression busy for hours", () => {
+  test("even inside one long regular expression of the library", () => {
     const start = performance.now();
-    try {
-      compileChatTemplate(`${" ".repeat(250_000)}{% if`, { maxOutput: 1000, maxMs: 300 });
-    } catch (error) {
-      expect(error).toBeInstanceOf(ChatTemplateError);
-    }
+    const source = `${" ".repeat(250_000)}x{% if true %}{% endif %}`;
+    expect(() => compileChatTemplate(source, { maxOutput: 1000, maxMs: 300 })).toThrow(/longer than 300 ms/);
     expect(performance.now() - start).toBeLessThan(5000);
   });
 

@@ -6,16 +6,9 @@
 import { createContext, Script } from "node:vm";
 import { Environment, parse, tokenize } from "@huggingface/jinja";
 import { BoundedInterpreter, Budget, BudgetError, linesOf } from "./jinjaInterpreter.ts";
-import {
-  declarePythonFunctions,
-  jinjaFunction,
-  pythonText,
-  rewriteForPython,
-  toJinja,
-  type JinjaNode,
-  type JinjaValue,
-} from "./jinjaPython.ts";
+import { declarePythonFunctions, rewriteForPython, type JinjaNode } from "./jinjaPython.ts";
 import { prepareSource, type PreparedSource, type TemplateTag } from "./jinjaSource.ts";
+import { jinjaFunction, pythonText, toJinja, type JinjaValue } from "./jinjaValues.ts";
 import { strftime } from "./strftime.ts";
 
 export type JsonValue =

@@ -5,7 +5,8 @@
  */
 import { Environment, Interpreter, type parse } from "@huggingface/jinja";
 import type { TemplateTag } from "./jinjaSource.ts";
-import { isJinjaNode, pythonText, toJinja, type JinjaNode, type JinjaValue } from "./jinjaPython.ts";
+import { jinjaFunction, pythonText, toJinja, type JinjaValue } from "./jinjaValues.ts";
+import { isJinjaNode, isLookup, type JinjaNode } from "./jinjaPython.ts";
 
 type Program = ReturnType<typeof parse>;
 
@@ -66,7 +67,7 @@ const MAKING = new Set([
 /** Looking a value up makes nothing; cutting a part out does. */
 function makes(node: JinjaNode): boolean {
   return (
-    MAKING.has(node.type) ||
+    (MAKING.has(node.type) && !isLookup(node)) ||
     (node.type === "MemberExpression" && (node["property"] as JinjaNode).type === "SliceExpression")
   );
 }
@@ -194,6 +195,10 @@ function loopVariable(items: readonly JinjaValue[], i: number): JinjaValue {
   const entries = loop.value as Map<string, JinjaValue>;
   entries.set("previtem", items[i - 1] ?? toJinja(undefined));
   entries.set("nextitem", items[i + 1] ?? toJinja(undefined));
+  entries.set(
+    "cycle",
+    jinjaFunction((values) => values[i % Math.max(1, values.length)] ?? toJinja(undefined)),
+  );
   return loop;
 }
 
