@@ -19,8 +19,8 @@ export interface AppOptions {
   readonly version: string;
   readonly entry: "desktop" | "web";
   readonly dataFolder: string;
-  /** Folders that may hold models/default/, best first: the app's root, the packaged resources. */
-  readonly resourceFolders: readonly string[];
+  /** Folders that may hold the embedded model, best first. */
+  readonly modelFolders: readonly string[];
   /** Started on the first need; closed by close(). */
   readonly engine: EngineApi;
   readonly log: Log;
@@ -38,7 +38,7 @@ export interface App {
   close(): Promise<void>;
 }
 
-const embeddedModel = join("models", "default", "tiny-Q8_0.gguf");
+const embeddedModel = "tiny-Q8_0.gguf";
 
 /** @throws AppError when the data folder cannot be used (see openDatabase). */
 export function createApp(options: AppOptions): App {
@@ -65,7 +65,7 @@ export function createApp(options: AppOptions): App {
     database,
     engine,
     publish,
-    embeddedFiles: options.resourceFolders.map((folder) => join(folder, embeddedModel)),
+    embeddedFiles: options.modelFolders.map((folder) => join(folder, embeddedModel)),
     preferences: settings.current,
     rememberModel: (lastModelId) => void settings.change({ lastModelId }),
     pickModelFile: options.pickModelFile,

@@ -1,38 +1,35 @@
 // Entry of the browser form of Conclave: the same services and renderer as the desktop app, over HTTP and a WebSocket on
 // 127.0.0.1. Reads the command line, prints the address, and ends cleanly on Ctrl-C.
-import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
 import { createApp } from "../app/createApp.ts";
 import { dataFolder } from "../app/dataFolder.ts";
 import { createLog } from "../app/log.ts";
+import { places } from "../app/places.ts";
 import { AppError } from "../contract/errors.ts";
 import { createEngineClient } from "../engine/engineClient.ts";
-import { spawnNode } from "../engine/spawnNode.ts";
+import { spawnWithChildProcess } from "../engine/spawnNode.ts";
 import { readArguments, usage } from "./arguments.ts";
 import { startWeb } from "./startWeb.ts";
-
-/** The bundle is out/app/web.js and the source electron/web/main.ts: both lie two folders below the root. */
-const root = fileURLToPath(new URL("../../", import.meta.url));
 
 async function main(): Promise<void> {
   const given = readArguments(process.argv.slice(2));
   if (given.help) return void process.stdout.write(`${usage}\n`);
   const folder = dataFolder(given.data);
   const log = createLog(join(folder, "logs"));
-  const engine = createEngineClient({ spawn: spawnNode(join(root, "out", "app", "host.js")) });
+  const { renderer, engineHost, models, version } = places();
+  const engine = createEngineClient({ spawn: spawnWithChildProcess(engineHost) });
   const app = createApp({
-    version: (JSON.parse(readFileSync(join(root, "package.json"), "utf8")) as { version: string }).version,
+    version,
     entry: "web",
     dataFolder: folder,
-    resourceFolders: [root],
+    modelFolders: models,
     engine,
     log,
     pickModelFile: async () => null,
     // The page asks and opens it itself: this process has no business with the user's browser.
     openExternal: async () => false,
   });
-  const web = await startWeb(app, join(root, "out", "app", "renderer"), given.port, log);
+  const web = await startWeb(app, renderer, given.port, log);
   const facts = { url: web.url, port: web.port, pid: process.pid, dataFolder: folder };
   process.stdout.write(given.printJson ? `${JSON.stringify(facts)}\n` : `Conclave is at ${web.url}\n`);
 

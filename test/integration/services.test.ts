@@ -21,7 +21,7 @@ function open(): void {
     version: "0.0.0",
     entry: "web",
     dataFolder: join(folder, "data"),
-    resourceFolders: [folder],
+    modelFolders: [join(folder, "models", "default")],
     engine,
     log: createLog(join(folder, "logs")),
     pickModelFile: async () => null,
