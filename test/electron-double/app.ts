@@ -110,6 +110,8 @@ const commandLine = {
 const members = {
   commandLine,
   isPackaged: false,
+  /** Only macOS has one. */
+  dock: undefined,
   name: (manifest().productName ?? manifest().name) as string,
   whenReady: () => readiness.promise,
   isReady,

@@ -140,7 +140,7 @@ export class Session extends EventEmitter {
   async #allows(contents: WebContents, permission: Permission, url: string): Promise<boolean> {
     const page = contents as unknown as Electron.WebContents;
     const details = { isMainFrame: true, requestingUrl: url };
-    if (this.#checkHandler && !this.#checkHandler(page, permission, new URL(url).origin, details)) return false;
+    if (this.#checkHandler && !this.#checkHandler(page, permission, originOf(url), details)) return false;
     const ask = this.#requestHandler;
     if (!ask) return true;
     return new Promise((resolve) => ask(page, permission, resolve, details));
@@ -149,6 +149,11 @@ export class Session extends EventEmitter {
   #refresh(): void {
     for (const page of this.pages) page.refreshPermissions();
   }
+}
+
+/** As Electron hands it to a check handler: scheme, host and a slash. Node gives a custom scheme no origin. */
+function originOf(url: string): string {
+  return `${/^[a-z][a-z0-9+.-]*:\/\/[^/?#]*/i.exec(url)?.[0] ?? url}/`;
 }
 
 function fromPartition(partition: string): Session {
