@@ -2,7 +2,7 @@
 // stays outside: better-sqlite3 finds its own binary, and the addon's door is imported by the path that leads to it from
 // the product folder. All chunks lie in that one folder, so neighbours are found from any of them.
 import { builtinModules } from "node:module";
-import { readFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { defineConfig, type Plugin } from "vite";
 import { productFolder, repositoryRoot } from "./vite.destination.ts";
@@ -29,6 +29,18 @@ function addonDoor(): Plugin {
   };
 }
 
+/** Chunks are named after what they hold, so those of an earlier build can outlive their reason. */
+function withoutOldChunks(): Plugin {
+  return {
+    name: "conclave:without-old-chunks",
+    buildStart() {
+      const folder = productFolder();
+      const names = existsSync(folder) ? readdirSync(folder) : [];
+      for (const name of names.filter((file) => file.startsWith("chunk-"))) rmSync(join(folder, name));
+    },
+  };
+}
+
 /** Electron started on the product folder takes the app's name and version from a package.json in it. */
 function identity(): Plugin {
   const manifest: unknown = JSON.parse(readFileSync(join(repositoryRoot, "package.json"), "utf8"));
@@ -45,9 +57,16 @@ function identity(): Plugin {
 export default defineConfig({
   root: repositoryRoot,
   publicDir: false,
-  plugins: [addonDoor(), identity()],
+  plugins: [addonDoor(), withoutOldChunks(), identity()],
   resolve: { conditions: ["node", "import", "module", "default"], mainFields: ["module", "main"] },
+  ssr: {
+    noExternal: true,
+    external: ["better-sqlite3"],
+    resolve: { conditions: ["node", "import", "module", "default"] },
+  },
   build: {
+    // Code for Node: `new URL(..., import.meta.url)` is an address on disk there, not an asset to bundle.
+    ssr: true,
     outDir: productFolder(),
     emptyOutDir: false,
     target: "node24",
