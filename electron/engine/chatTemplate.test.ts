@@ -157,6 +157,11 @@ describe("where the library differs from Python's Jinja", () => {
       "1:0,2:2,3:4",
     ],
     [
+      "texts inside lists are spelt out",
+      "{{ ['a\\n\\\\', 'it\\'s', '\\'\"', '\\u0001\\u0085'] }}",
+      `['a\\n\\\\', "it's", '\\'"', '\\x01\\x85']`,
+    ],
+    [
       "arithmetic rounds down and adds as Python's",
       "{{ -7 // 2 }} {{ -7 % 3 }} {{ 3 / 2 }} {{ 10 / 5 }} {{ true + 1 }} {{ [1] + [2] }} {{ 'ab' * 2 }}{{ [0] * 2 }}",
       "-4 2 1.5 2.0 2 [1, 2] abab[0, 0]",

@@ -57,23 +57,22 @@ function pythonFloat(value: number): string {
   return String(value).replace(/e([+-])(\d)$/, "e$10$2");
 }
 
+/** Python's repr of a text: the quotes it would choose, and control characters spelt out. */
 export function pythonRepr(text: string): string {
   const quote = text.includes("'") && !text.includes('"') ? '"' : "'";
-  const escapes: Record<string, string> = {
+  const escapes: Readonly<Record<string, string>> = {
     "\\": "\\\\",
     "\n": "\\n",
     "\r": "\\r",
     "\t": "\\t",
     [quote]: `\\${quote}`,
   };
-  // oxlint-disable-next-line no-control-regex -- Python escapes exactly these
-  return (
-    quote +
-    text
-      .replace(/[\\\n\r\t'"]/g, (unit) => escapes[unit] ?? unit)
-      .replace(/[\x00-\x1f\x7f]/g, (unit) => `\\x${unit.charCodeAt(0).toString(16).padStart(2, "0")}`) +
-    quote
-  );
+  const spelt = text.replace(/[\\'"\p{Cc}]/gu, (unit) => {
+    const code = unit.charCodeAt(0);
+    if (Object.hasOwn(escapes, unit)) return escapes[unit] ?? unit;
+    return unit === "'" || unit === '"' ? unit : `\\x${code.toString(16).padStart(2, "0")}`;
+  });
+  return quote + spelt + quote;
 }
 
 /** Python's str() (or repr(), inside containers); the library writes JSON, `true` for True and nothing for None. */
