@@ -1,8 +1,8 @@
 // What services may ask of the engine process. engineClient.ts implements it over a message port to host.ts; the process
 // is started on the first need and again after a crash. Services never see native types.
-import type { Sampler, StopReason, Timings } from '../contract/chat.ts';
-import type { EngineStatus } from '../contract/engine.ts';
-import type { TraceChunk } from '../contract/experts.ts';
+import type { Sampler, StopReason, Timings } from "../contract/chat.ts";
+import type { EngineStatus } from "../contract/engine.ts";
+import type { TraceChunk } from "../contract/experts.ts";
 
 /** What the header of a model file says, read in the engine process so that a hostile file cannot hurt the app. */
 export interface InspectedModel {
@@ -24,7 +24,9 @@ export interface LoadRequest {
   readonly threads: number;
   readonly context: number;
   /** Chat template: the file's own, or a built-in form. */
-  readonly chatTemplate: 'model' | 'chatml' | 'plain';
+  readonly chatTemplate: "model" | "chatml" | "plain";
+  /** Multiply in float with the weights as the file says: slower, for comparisons. */
+  readonly exact?: boolean | undefined;
 }
 
 export interface LoadedInfo extends InspectedModel {
@@ -34,7 +36,7 @@ export interface LoadedInfo extends InspectedModel {
 }
 
 export interface ChatTurn {
-  readonly role: 'system' | 'user' | 'assistant';
+  readonly role: "system" | "user" | "assistant";
   readonly content: string;
 }
 
@@ -79,4 +81,3 @@ export interface EngineApi {
   /** Stops the process. Idempotent. */
   close(): Promise<void>;
 }
-

@@ -60,7 +60,7 @@ class HashJob : public Job {
       if (n < chunk.size()) break;
     }
     if (std::ferror(file.get()) != 0) throw Error(ErrorCode::kIo, "Cannot read '" + path_ + "': " + std::strerror(errno) + ".");
-    return hash.hex();
+    return hash.finish();
   }
 
   const std::shared_ptr<Mailbox> mailbox_;

@@ -1,0 +1,265 @@
+// The engine process: the only importer of native/. Loads a model, turns conversations into prompts and tokens into text,
+// and serves what engineClient.ts asks over the wire. A bad message or file gets an error reply; only a bug of ours ends the
+// process, with its reason on standard error. Holds at most one model.
+import { createRequire } from "node:module";
+import type * as Native from "../../native/index.d.ts";
+import { AppError } from "../contract/errors.ts";
+import { AnswerSender } from "./answerSender.ts";
+import { AnswerStream } from "./answerStream.ts";
+import { hostError, nativeError } from "./hostError.ts";
+import { openHostPort } from "./hostPort.ts";
+import { readModelText, type ModelText } from "./modelText.ts";
+import {
+  beatIntervalMs,
+  hostCalls,
+  runCredits,
+  toHostSchema,
+  type HostCallInput,
+  type HostCallName,
+  type HostCallOutput,
+  type ToHost,
+} from "./protocol.ts";
+import type { HostPort } from "./transport.ts";
+
+const progressIntervalMs = 50;
+
+interface ServedModel {
+  readonly request: HostCallInput<"load">;
+  readonly engine: Native.Engine;
+  readonly text: ModelText;
+  readonly info: HostCallOutput<"load">;
+}
+
+interface Run {
+  readonly sender: AnswerSender;
+  readonly stream: AnswerStream;
+  cancel(): void;
+}
+
+type RunMessage = Extract<ToHost, { kind: "run" }>;
+type Handlers = { readonly [C in HostCallName]: (input: HostCallInput<C>, id: number) => Promise<HostCallOutput<C>> };
+
+class Host {
+  readonly #port: HostPort;
+  readonly #addon: () => typeof Native;
+  readonly #runs = new Map<number, Run>();
+  #model: ServedModel | null = null;
+  /** The load under way, if any; the next one cancels it and waits for its end. */
+  #load: { cancelled: boolean; readonly done: Promise<unknown> } | null = null;
+
+  constructor(port: HostPort, addon: () => typeof Native) {
+    this.#port = port;
+    this.#addon = addon;
+  }
+
+  readonly #handlers: Handlers = {
+    inspect: async ({ path }) => this.#addon().inspectModel(path),
+    hashFile: ({ path }) => this.#addon().hashFile(path),
+    load: (request, id) => this.#startLoad(request, id),
+    unload: async () => {
+      await this.#abandonLoad();
+      await this.#closeModel();
+      return null;
+    },
+    countTokens: async ({ text }) => this.#served().text.tokenizer.encode(text, { special: false }).length,
+  };
+
+  receive(message: unknown): void {
+    const parsed = toHostSchema.safeParse(message);
+    if (parsed.success) this.#dispatch(parsed.data);
+    else this.#refuse(message, parsed.error.issues[0]?.message ?? "unknown kind");
+  }
+
+  beat(): void {
+    const residentBytes = this.#model?.engine.stats().residentBytes ?? process.memoryUsage.rss();
+    this.#port.send({ kind: "beat", residentBytes });
+  }
+
+  #dispatch(message: ToHost): void {
+    switch (message.kind) {
+      case "call":
+        void this.#call(message.id, message.name, message.input);
+        return;
+      case "run":
+        this.#startRun(message);
+        return;
+      case "cancel":
+        this.#runs.get(message.id)?.cancel();
+        return;
+      case "credit":
+        this.#runs.get(message.id)?.sender.credit();
+        return;
+      case "cancelLoad":
+        if (this.#load !== null) this.#load.cancelled = true;
+        return;
+      case "close":
+        void this.#closeModel().finally(() => process.exit(0));
+    }
+  }
+
+  #refuse(message: unknown, why: string): void {
+    const id: unknown = typeof message === "object" && message !== null && "id" in message ? message.id : undefined;
+    if (typeof id !== "number" || !Number.isSafeInteger(id)) return;
+    this.#fail(
+      id,
+      new AppError("bad-argument", `The engine process got a message that it does not understand (${why}).`),
+    );
+  }
+
+  #fail(id: number, error: unknown): void {
+    this.#port.send({ kind: "failed", id, error: hostError(error) });
+  }
+
+  async #call(id: number, name: string, input: unknown): Promise<void> {
+    try {
+      if (!Object.hasOwn(hostCalls, name))
+        throw new AppError("bad-argument", `The engine process knows no call "${name}".`);
+      const value = await this.#answerCall(name as HostCallName, input, id);
+      this.#port.send({ kind: "reply", id, value });
+    } catch (error) {
+      this.#fail(id, error);
+    }
+  }
+
+  #answerCall<C extends HostCallName>(name: C, input: unknown, id: number): Promise<HostCallOutput<C>> {
+    const parsed = hostCalls[name].input.safeParse(input);
+    if (!parsed.success)
+      throw new AppError("bad-argument", `The arguments of "${name}" are wrong: ${parsed.error.issues[0]?.message}.`);
+    return this.#handlers[name](parsed.data as HostCallInput<C>, id);
+  }
+
+  #served(): ServedModel {
+    if (this.#model === null) throw new AppError("no-model", "No model is loaded; choose one first.");
+    return this.#model;
+  }
+
+  async #abandonLoad(): Promise<void> {
+    if (this.#load === null) return;
+    this.#load.cancelled = true;
+    await this.#load.done;
+  }
+
+  async #closeModel(): Promise<void> {
+    const model = this.#model;
+    this.#model = null;
+    await model?.engine.close();
+  }
+
+  async #startLoad(request: HostCallInput<"load">, id: number): Promise<HostCallOutput<"load">> {
+    const before = this.#abandonLoad();
+    const { promise, resolve } = Promise.withResolvers<void>();
+    const load = { cancelled: false, done: promise };
+    this.#load = load;
+    try {
+      await before;
+      const loaded = this.#model;
+      if (loaded !== null && JSON.stringify(loaded.request) === JSON.stringify(request)) return loaded.info;
+      return await this.#loadModel(request, id, load);
+    } finally {
+      if (this.#load === load) this.#load = null;
+      resolve();
+    }
+  }
+
+  async #loadModel(
+    request: HostCallInput<"load">,
+    id: number,
+    load: { readonly cancelled: boolean },
+  ): Promise<HostCallOutput<"load">> {
+    const addon = this.#addon();
+    // All that can be wrong with the file is found before the model that is there now has to go.
+    addon.inspectModel(request.path);
+    const text = readModelText(request.path, addon.readMetadata(request.path), request.chatTemplate);
+    await this.#closeModel();
+    const { path, threads, context, exact = false } = request;
+    let reported = -Infinity;
+    const engine = await addon.Engine.open({ path, threads, context, exact }, (done, total) => {
+      const now = performance.now();
+      if (now - reported >= progressIntervalMs || done === total) {
+        reported = now;
+        this.#port.send({ kind: "progress", id, done, total });
+      }
+      return !load.cancelled;
+    });
+    if (load.cancelled) {
+      await engine.close();
+      throw new AppError("cancelled", "Loading the model was cancelled.");
+    }
+    const info = { ...engine.info, engineVersion: addon.engineVersion };
+    this.#model = { request, engine, text, info };
+    return info;
+  }
+
+  #startRun({ id, request: { messages, sampler, seed } }: RunMessage): void {
+    try {
+      const { engine, text, info } = this.#served();
+      const tokens = text.encoder.encode(messages, new Date());
+      const stream = this.#answerStream(text, info, sampler.stop);
+      const sender = new AnswerSender(stream, runCredits, (piece) => this.#port.send({ kind: "tokens", id, ...piece }));
+      const { maxTokens, stop: _, ...options } = sampler;
+      const stopTokens = Uint32Array.from(text.tokenizer.ends);
+      const submitted = { tokens, maxTokens, stopTokens, sampler: { ...options, seed } };
+      const native = engine.request(submitted, (batch) => this.#progress(id, batch));
+      this.#runs.set(id, { sender, stream, cancel: () => native.cancel() });
+    } catch (error) {
+      this.#fail(id, error);
+    }
+  }
+
+  #answerStream(text: ModelText, info: HostCallOutput<"load">, stops: readonly string[]): AnswerStream {
+    try {
+      return new AnswerStream(text.tokenizer, info, [...stops, ...text.stops]);
+    } catch (error) {
+      if (error instanceof RangeError) throw new AppError("bad-argument", error.message);
+      throw error;
+    }
+  }
+
+  /** One wake-up of the engine for one run. Never before `request` has returned: batches arrive through the event loop. */
+  #progress(id: number, batch: Native.RequestBatch): void {
+    const run = this.#runs.get(id);
+    if (run === undefined) return;
+    if (batch.prefill !== undefined) this.#port.send({ kind: "prefill", id, ...batch.prefill });
+    if (batch.tokens.length > 0 && !run.stream.stopped) {
+      run.sender.push(batch);
+      if (run.stream.stopped) run.cancel();
+    }
+    const { ended, failed } = batch;
+    if (ended === undefined && failed === undefined) return;
+    this.#runs.delete(id);
+    run.sender.finish();
+    if (failed !== undefined) this.#fail(id, nativeError(failed.code, failed.message));
+    if (ended === undefined) return;
+    const timings = { ...ended.timings, generatedTokens: run.stream.accepted };
+    this.#port.send({ kind: "ended", id, reason: run.stream.stopped ? "stop-string" : ended.reason, timings });
+  }
+}
+
+/** A missing or unfit addon is told to every call that needs it, rather than ending the process again and again. */
+function addonLoader(): () => typeof Native {
+  const require = createRequire(import.meta.url);
+  let addon: typeof Native | null = null;
+  return () => (addon ??= require("../../native/index.cjs") as typeof Native);
+}
+
+function engineVersion(addon: () => typeof Native): string {
+  try {
+    return addon().engineVersion;
+  } catch {
+    return "";
+  }
+}
+
+process.on("uncaughtException", (error) => {
+  process.stderr.write(`${error.stack ?? error.message}\n`);
+  process.exit(1);
+});
+
+const port = openHostPort();
+const addon = addonLoader();
+const host = new Host(port, addon);
+port.onMessage((message) => host.receive(message));
+port.onClose(() => process.exit(0));
+port.send({ kind: "hello", engineVersion: engineVersion(addon) });
+host.beat();
+setInterval(() => host.beat(), beatIntervalMs);
