@@ -255,6 +255,9 @@ process.on("uncaughtException", (error) => {
   process.exit(1);
 });
 
+// Ctrl-C in a terminal reaches the whole group; what it means is decided by the process that the user started.
+process.on("SIGINT", () => {});
+
 const port = openHostPort();
 const addon = addonLoader();
 const host = new Host(port, addon);
