@@ -25,7 +25,7 @@ void check_tokens(const RequestOptions& options, int n_vocab, int n_context) {
 }  // namespace
 
 Scheduler::Scheduler(std::unique_ptr<LoadedModel> model, const EngineOptions& options)
-    : model_(std::move(model)), plain_(options.plain), pace_(options.prefill_chunk, model_->spec().n_layers) {
+    : model_(std::move(model)), plain_(options.plain), check_when_idle_(debug_switch_int("CONCLAVE_CHECK_KV", 0, 1) == 1), pace_(options.prefill_chunk, model_->spec().n_layers) {
   publish_stats();
   thread_ = std::thread([this] { loop(); });
 }
@@ -95,6 +95,7 @@ void Scheduler::step() {
     }
   }
   settle();
+  if (check_when_idle_ && running_.empty()) check_pages();
   publish_stats();
 }
 
@@ -277,6 +278,9 @@ void Scheduler::settle() {
   std::erase_if(waiting_, is_over);
   shares_.clear();
 }
+
+/// A contradiction is a bug with nobody to report it to: noexcept ends the process with its sentence.
+void Scheduler::check_pages() const noexcept { model_->cache().check_integrity({}); }
 
 void Scheduler::publish_stats() {
   const PagePool& pool = model_->cache().pool();

@@ -56,10 +56,11 @@ class Scheduler {
   void end(ActiveRequest& request, StopReason reason);
   void fail(ActiveRequest& request, ErrorCode code, const std::string& message);
   bool is_cancelled(const ActiveRequest& request) const;
+  void check_pages() const noexcept;
   void publish_stats();
 
   const std::unique_ptr<LoadedModel> model_;
-  const bool plain_;
+  const bool plain_, check_when_idle_;
 
   std::deque<RequestPtr> waiting_;    // in order of arrival
   std::vector<RequestPtr> running_;   // in order of admission
