@@ -1,8 +1,8 @@
 // Opens the one database file of a data folder and brings it to the newest schema. Owns what happens to a file that is
 // damaged (set aside under another name, never overwritten), too new (refused) or too old (backed up, then migrated), and
 // keeps a second Conclave out of the same folder.
-import { existsSync, mkdirSync, readdirSync, renameSync, rmSync } from "node:fs";
-import { join } from "node:path";
+import { existsSync, mkdirSync, readdirSync, renameSync, rmSync, statSync } from "node:fs";
+import { dirname, join } from "node:path";
 import { AppError } from "../contract/errors.ts";
 import { createDatabase, type Database } from "./database.ts";
 import { type Migration, migrations } from "./migrations/migrations.ts";
@@ -37,7 +37,7 @@ export interface OpenOptions {
 export function openDatabase(folder: string, options: OpenOptions = {}): OpenedDatabase {
   const now = options.now ?? (() => new Date());
   try {
-    mkdirSync(folder, { recursive: true });
+    makeFolder(folder);
     const lock = lockFolder(folder);
     try {
       const { connection, warnings } = openChecked(folder, now);
@@ -56,6 +56,16 @@ export function openDatabase(folder: string, options: OpenOptions = {}): OpenedD
   } catch (error) {
     throw toAppError(error, folder);
   }
+}
+
+/** Not mkdir's own `recursive`, which reports a read-only disk as a missing folder. */
+function makeFolder(folder: string): void {
+  if (existsSync(folder)) {
+    if (statSync(folder).isDirectory()) return;
+    throw new AppError("bad-argument", `${folder} is not a folder, so no conversations can be kept in it; choose another place.`);
+  }
+  if (dirname(folder) !== folder) makeFolder(dirname(folder));
+  mkdirSync(folder);
 }
 
 /** The operating system drops the lock with the process, so a crash leaves nothing to clean up. */
@@ -163,7 +173,7 @@ function backUp(connection: SqliteConnection, folder: string, version: number, t
     return;
   }
   const backups = join(folder, backupFolderName);
-  mkdirSync(backups, { recursive: true });
+  makeFolder(backups);
   const base = join(backups, `schema-${version}-${stamp(time)}`);
   let target = `${base}.sqlite`;
   for (let attempt = 2; existsSync(target); attempt += 1) target = `${base}-${attempt}.sqlite`;
