@@ -97,6 +97,15 @@ inline std::vector<double> as_quantised(const std::vector<double>& x) {
   return out;
 }
 
+/// What the products of `matmul` read: the codes, and the codes of what they leave out.
+inline std::vector<double> in_two_terms(const std::vector<double>& x) {
+  std::vector<double> first = as_quantised(x), rest(x.size());
+  for (size_t i = 0; i < x.size(); ++i) rest[i] = x[i] - first[i];
+  rest = as_quantised(rest);
+  for (size_t i = 0; i < x.size(); ++i) first[i] += rest[i];
+  return first;
+}
+
 inline std::vector<double> row_of(const Tensor& x, int64_t row) { return {x.f32(row), x.f32(row) + x.d_row}; }
 
 inline double dot(const std::vector<double>& a, const std::vector<double>& b) {

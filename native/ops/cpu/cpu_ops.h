@@ -31,7 +31,7 @@ struct ThreadScratch {
   Panel panels[kStripRows / kPanelRows];
   std::byte tail[kPanelRows * 288];                      // rows of an incomplete panel: the widest chunk is 8 x 34 bytes
   alignas(64) float acc[2][kTokenBlock * kStripRows];
-  std::vector<float> row;                                // exact only: one weight row
+  std::vector<float> row;                                // exact: a weight row; quantising in two terms: the rest
 };
 
 struct CpuContext {
@@ -52,10 +52,12 @@ struct CpuContext {
 struct Activations {
   const float* f = nullptr;
   int64_t f_stride = 0;
-  const QuantBlock* q = nullptr;
+  const QuantBlock* q = nullptr;   // [rows][n_terms][d / 32]
   int64_t q_stride = 0;
+  int n_terms = 1;                 // x = the sum of so many quantised rows
 };
-Activations prepare_activations(CpuContext& context, Tensor x, bool quantised);
+/// n_terms 0: floats only.
+Activations prepare_activations(CpuContext& context, Tensor x, int n_terms);
 
 /// out[t][i] = x[rows[t]] . weight row (first + i), for n_rows <= kStripRows weight rows and n <= kTokenBlock activations.
 struct Strip {

@@ -77,7 +77,8 @@ struct AttendTile {
 struct Kernels {
   const char* name;
   int max_tile;               // activation rows or queries that the registers hold
-  void (*quantize)(const float* x, QuantBlock* out, int64_t n_blocks);
+  /// `rest`, if not null, takes what the codes leave out: x - scale * q.
+  void (*quantize)(const float* x, QuantBlock* out, int64_t n_blocks, float* rest);
   const PanelFormat* panel_formats;   // kPanelFormats rows
   /// acc[t][0..15] += panel . x[t] for t < n <= max_tile; rows of acc `acc_stride` floats apart.
   using Multiply = void (*)(const Panel& panel, int n_blocks, int offset_shift, const QuantBlock* const* x, float* acc, ptrdiff_t acc_stride);

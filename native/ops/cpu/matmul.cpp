@@ -32,16 +32,14 @@ void write_strip(const MatmulOutput& output, const Strip& strip) {
   }
 }
 
-}  // namespace
-
-void matmul(CpuContext& context, Tensor x, std::span<const MatmulOutput> outputs) {
+void matmul_terms(CpuContext& context, Tensor x, std::span<const MatmulOutput> outputs, int n_terms) {
   if (x.n_rows == 0) return;
   bool quantised = false;
   for (const MatmulOutput& output : outputs) {
     assert(output.weight->d_in == x.d_row && output.weight->d_out == output.out.d_row && output.out.n_rows == x.n_rows);
     quantised |= context.reads_quantised(*output.weight);
   }
-  const Activations activations = prepare_activations(context, x, quantised);
+  const Activations activations = prepare_activations(context, x, quantised ? n_terms : 0);
   const std::vector<Piece> pieces = cut(x.n_rows, outputs);
   context.pool.parallel_for(static_cast<int64_t>(pieces.size()), [&](int64_t i, int thread) {
     const Piece& piece = pieces[static_cast<size_t>(i)];
@@ -54,13 +52,19 @@ void matmul(CpuContext& context, Tensor x, std::span<const MatmulOutput> outputs
   });
 }
 
+}  // namespace
+
+/// Two terms: attention is a small part of the work, but its rounding is what tips near-ties of the routers behind it
+/// (with one term the reference models' choices agreed at 98.2 % of places, the worst at 96.1 %; with two 99.4 %).
+void matmul(CpuContext& context, Tensor x, std::span<const MatmulOutput> outputs) { matmul_terms(context, x, outputs, 2); }
+
 void logits(CpuContext& context, Tensor out, Tensor x, std::span<const int32_t> rows, const Weight& head, const Weight* bias, float scale, float softcap) {
   const int64_t n = static_cast<int64_t>(rows.size());
   if (n == 0) return;
   Tensor chosen{context.rows.get<float>(static_cast<size_t>(n * x.d_row)), DType::kF32, n, x.d_row, x.d_row};
   for (int64_t i = 0; i < n; ++i) std::copy_n(x.f32(rows[static_cast<size_t>(i)]), x.d_row, chosen.f32(i));
   const MatmulOutput output{out, &head, bias, scale, false};
-  matmul(context, chosen, {&output, 1});
+  matmul_terms(context, chosen, {&output, 1}, 1);
   if (softcap == 0.f) return;
   for (int64_t i = 0; i < n; ++i)
     for (int64_t j = 0; j < out.d_row; ++j) out.f32(i)[j] = softcap * std::tanh(out.f32(i)[j] / softcap);

@@ -41,7 +41,7 @@ struct Hidden {
   float* f = nullptr;
   QuantBlock* q = nullptr;
   int64_t d_ff = 0;
-  Activations view() const { return {f, d_ff, q, d_ff / kBlock}; }
+  Activations view() const { return {f, d_ff, q, d_ff / kBlock, 1}; }
 };
 
 void add_bias(const Weight* bias, int64_t expert, const Strip& strip) {
@@ -70,7 +70,7 @@ void gate_and_up(CpuContext& context, const FfnWork& work, const Activations& x,
     else
       context.kernels.gate(work.activation, gate, up, gate, n_rows);
     if (hidden.q)
-      context.kernels.quantize(gate, hidden.q + ((pair + t) * hidden.d_ff + first) / kBlock, n_rows / kBlock);
+      context.kernels.quantize(gate, hidden.q + ((pair + t) * hidden.d_ff + first) / kBlock, n_rows / kBlock, nullptr);
     else
       std::memcpy(hidden.f + (pair + t) * hidden.d_ff + first, gate, static_cast<size_t>(n_rows) * sizeof(float));
   }
@@ -98,7 +98,7 @@ void down(CpuContext& context, const FfnWork& work, const Activations& hidden, i
 void run_ffn(CpuContext& context, const FfnWork& work) {
   const FfnWeights& ffn = *work.ffn;
   assert(ffn.gate->d_in == work.x.d_row && ffn.up->d_out == ffn.gate->d_out && ffn.down->d_in == ffn.gate->d_out && ffn.down->d_out == work.out.d_row);
-  const Activations x = prepare_activations(context, work.x, context.reads_quantised(*ffn.gate) || context.reads_quantised(*ffn.up));
+  const Activations x = prepare_activations(context, work.x, context.reads_quantised(*ffn.gate) || context.reads_quantised(*ffn.up) ? 1 : 0);
   Hidden hidden;
   hidden.d_ff = ffn.gate->d_out;
   const size_t n_pairs = work.rows.size();

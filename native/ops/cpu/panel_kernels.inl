@@ -245,15 +245,16 @@ constexpr PanelFormat kFormats[kPanelFormats] = {
 };
 
 /// Symmetric int8 with the largest magnitude at 127; a block of zeros keeps scale 0.
-void quantize(const float* x, QuantBlock* out, int64_t n_blocks) {
+void quantize(const float* x, QuantBlock* out, int64_t n_blocks, float* rest) {
   for (int64_t b = 0; b < n_blocks; ++b, x += kBlock) {
     const VecF low = load_f(x), high = load_f(x + 16);
     const VecF magnitude = max(max(low, set_f(0.f) - low), max(high, set_f(0.f) - high));
     const float largest = max_lane(magnitude);
     const float inverse = largest > 0.f ? 127.f / largest : 0.f;
     QuantBlock& block = out[b];
-    store_i8(block.q, round_to_int(low * set_f(inverse)));
-    store_i8(block.q + 16, round_to_int(high * set_f(inverse)));
+    const VecU low_codes = round_to_int(low * set_f(inverse)), high_codes = round_to_int(high * set_f(inverse));
+    store_i8(block.q, low_codes);
+    store_i8(block.q + 16, high_codes);
     int32_t sums[2] = {0, 0};
     for (int i = 0; i < 16; ++i) {
       sums[0] += block.q[i];
@@ -264,6 +265,10 @@ void quantize(const float* x, QuantBlock* out, int64_t n_blocks) {
     block.minus_sum = -(sums[0] + sums[1]);
     block.minus_sum16[0] = -sums[0];
     block.minus_sum16[1] = -sums[1];
+    if (!rest) continue;
+    const VecF minus_scale = set_f(-block.scale);
+    store(rest + b * kBlock, fma(to_float(low_codes), minus_scale, low));
+    store(rest + b * kBlock + 16, fma(to_float(high_codes), minus_scale, high));
   }
 }
 

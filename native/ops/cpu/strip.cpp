@@ -68,11 +68,12 @@ void multiply_panels(const CpuContext& context, const Strip& strip, const PanelF
   row_pointers(strip, strip.x->q, strip.x->q_stride, x);
   for (int t = 0; t < strip.n; ++t) std::memset(strip.out + t * kStripRows, 0, kStripRows * sizeof(float));
 
-  const auto multiply_tiles = [&](const Panel& panel, int64_t chunk, float* out) {
-    for (int t = 0; t < strip.n; t += max_tile) {
-      const int n = strip.n - t < max_tile ? strip.n - t : max_tile;
-      const QuantBlock* at[kMaxTile];
-      for (int i = 0; i < n; ++i) at[i] = x[t + i] + chunk * kChunkBlocks;
+  // Every tile of activations, and of each every term, against one panel.
+  const auto multiply_tile = [&](const Panel& panel, int64_t chunk, int t, float* out) {
+    const int n = strip.n - t < max_tile ? strip.n - t : max_tile;
+    const QuantBlock* at[kMaxTile];
+    for (int term = 0; term < strip.x->n_terms; ++term) {
+      for (int i = 0; i < n; ++i) at[i] = x[t + i] + term * walk.n_blocks + chunk * kChunkBlocks;
       multiply[n - 1](panel, walk.blocks_in(chunk), format.offset_shift, at, out + t * kStripRows, kStripRows);
     }
   };
@@ -82,20 +83,15 @@ void multiply_panels(const CpuContext& context, const Strip& strip, const PanelF
       for (int64_t chunk = 0; chunk < n_chunks; ++chunk) {
         walk.prefetch_next(first, chunk);
         walk.decode(first, strip.n_rows - first, chunk, scratch, scratch.panels[0]);
-        multiply_tiles(scratch.panels[0], chunk, strip.out + first);
+        multiply_tile(scratch.panels[0], chunk, 0, strip.out + first);
       }
     return;
   }
-  // Bound by arithmetic: all rows' panels of a chunk are decoded into the nearest cache, then meet every activation tile.
+  // Bound by arithmetic: all rows' panels of a chunk are decoded into the nearest cache, then meet every tile.
   for (int64_t chunk = 0; chunk < n_chunks; ++chunk) {
     for (int first = 0; first < strip.n_rows; first += kPanelRows) walk.decode(first, strip.n_rows - first, chunk, scratch, scratch.panels[first / kPanelRows]);
-    for (int t = 0; t < strip.n; t += max_tile) {
-      const int n = strip.n - t < max_tile ? strip.n - t : max_tile;
-      const QuantBlock* at[kMaxTile];
-      for (int i = 0; i < n; ++i) at[i] = x[t + i] + chunk * kChunkBlocks;
-      for (int first = 0; first < strip.n_rows; first += kPanelRows)
-        multiply[n - 1](scratch.panels[first / kPanelRows], walk.blocks_in(chunk), format.offset_shift, at, strip.out + t * kStripRows + first, kStripRows);
-    }
+    for (int t = 0; t < strip.n; t += max_tile)
+      for (int first = 0; first < strip.n_rows; first += kPanelRows) multiply_tile(scratch.panels[first / kPanelRows], chunk, t, strip.out + first);
   }
 }
 
@@ -140,16 +136,23 @@ void multiply_exact(const Strip& strip, ThreadScratch& scratch) {
 
 bool CpuContext::reads_quantised(const Weight& weight) const { return !exact && panel_format(kernels, weight.type) != nullptr; }
 
-Activations prepare_activations(CpuContext& context, Tensor x, bool quantised) {
-  Activations out{x.f32(), x.stride, nullptr, 0};
-  if (!quantised || x.n_rows == 0) return out;
+Activations prepare_activations(CpuContext& context, Tensor x, int n_terms) {
+  Activations out{x.f32(), x.stride, nullptr, 0, n_terms};
+  if (n_terms == 0 || x.n_rows == 0) return out;
   assert(x.d_row % kBlock == 0);
-  out.q_stride = x.d_row / kBlock;
+  const int64_t n_blocks = x.d_row / kBlock;
+  out.q_stride = n_blocks * n_terms;
   QuantBlock* q = context.quantised.get<QuantBlock>(static_cast<size_t>(x.n_rows * out.q_stride));
   out.q = q;
   constexpr int64_t kRowsAPiece = 8;
-  context.pool.parallel_for((x.n_rows + kRowsAPiece - 1) / kRowsAPiece, [&](int64_t piece, int) {
-    for (int64_t row = piece * kRowsAPiece; row < x.n_rows && row < (piece + 1) * kRowsAPiece; ++row) context.kernels.quantize(x.f32(row), q + row * out.q_stride, out.q_stride);
+  context.pool.parallel_for((x.n_rows + kRowsAPiece - 1) / kRowsAPiece, [&](int64_t piece, int thread) {
+    std::vector<float>& rest = context.scratch(thread).row;
+    if (n_terms == 2) rest.resize(static_cast<size_t>(x.d_row));
+    for (int64_t row = piece * kRowsAPiece; row < x.n_rows && row < (piece + 1) * kRowsAPiece; ++row) {
+      QuantBlock* to = q + row * out.q_stride;
+      context.kernels.quantize(x.f32(row), to, n_blocks, n_terms == 2 ? rest.data() : nullptr);
+      if (n_terms == 2) context.kernels.quantize(rest.data(), to + n_blocks, n_blocks, nullptr);
+    }
   });
   return out;
 }
