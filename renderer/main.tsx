@@ -1,4 +1,5 @@
 // The renderer's entry: connects, loads what the first frame needs, mounts the shell.
+import "./platform/zodConfig.ts";
 import { StrictMode } from "react";
 import { createRoot } from "react-dom/client";
 import { App } from "./app/App.tsx";

@@ -17,8 +17,9 @@ export function formatParameters(count: number): string {
   return String(count);
 }
 
-/** 840 -> "0.84 s", 75_000 -> "1 min 15 s". */
+/** 7.4 -> "7 ms", 840 -> "0.84 s", 75_000 -> "1 min 15 s". */
 export function formatDuration(ms: number): string {
+  if (ms < 100) return `${Math.max(1, Math.round(ms))} ms`;
   if (ms < 10_000) return `${(ms / 1000).toFixed(ms < 1000 ? 2 : 1)} s`;
   const seconds = Math.round(ms / 1000);
   return seconds < 60 ? `${seconds} s` : `${Math.floor(seconds / 60)} min ${seconds % 60} s`;

@@ -1,0 +1,22 @@
+import { expect, it } from "vitest";
+import { formatBytes, formatDuration, formatParameters } from "./format.ts";
+
+it.each([
+  [0, "0 B"],
+  [999, "999 B"],
+  [10_209_248, "10.2 MB"],
+  [4_210_000_000, "4.21 GB"],
+])("reads %d bytes as %s", (bytes, text) => expect(formatBytes(bytes)).toBe(text));
+
+it.each([
+  [7.4, "7 ms"],
+  [0.2, "1 ms"],
+  [840, "0.84 s"],
+  [9_940, "9.9 s"],
+  [75_000, "1 min 15 s"],
+])("reads %d ms as %s", (ms, text) => expect(formatDuration(ms)).toBe(text));
+
+it.each([
+  [9_450_000, "9.45M"],
+  [30_500_000_000, "30.5B"],
+])("reads %d parameters as %s", (count, text) => expect(formatParameters(count)).toBe(text));
