@@ -8,11 +8,11 @@ import { spawn, type ChildProcess } from "node:child_process";
 import { existsSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { CdpConnection, ignoreGone, type CdpSession } from "./cdp.ts";
+import { CdpConnection, ignoreGone, type CdpParams, type CdpSession } from "./cdp.ts";
 
 const candidates = ["/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/bin/google-chrome"];
 
-/** `--block-new-web-contents` makes window.open return null in the page, which is what a denied open does in Electron. */
+/** Headless and quiet: nothing is fetched that a page did not ask for. */
 const switches = [
   "--headless",
   "--no-sandbox",
@@ -36,7 +36,6 @@ const switches = [
   "--disable-backgrounding-occluded-windows",
   "--disable-background-timer-throttling",
   "--disable-features=HttpsUpgrades,Translate,OptimizationHints",
-  "--block-new-web-contents",
   "--remote-debugging-address=127.0.0.1",
   "--remote-debugging-port=0",
 ];
@@ -56,6 +55,9 @@ export class Browser {
   readonly connection: CdpConnection;
   readonly #process: ChildProcess;
   readonly #profile: string;
+  /** Pages that `openPage` made; every other page is a pop-up. */
+  readonly #own = new Set<string>();
+  #creating: Promise<void> = Promise.resolve();
 
   private constructor(child: ChildProcess, profile: string, endpoint: string, connection: CdpConnection) {
     this.#process = child;
@@ -71,7 +73,28 @@ export class Browser {
     });
     const endpoint = await announcedEndpoint(child);
     const connection = await CdpConnection.open(endpoint);
-    return new Browser(child, profile, endpoint, connection);
+    const browser = new Browser(child, profile, endpoint, connection);
+    await browser.#watchForPopups();
+    return browser;
+  }
+
+  /**
+   * A page may open no window by itself, also not by a link without an opener: a new page is held before its first request
+   * and closed, unless it is one of ours.
+   */
+  async #watchForPopups(): Promise<void> {
+    const { browser } = this.connection;
+    browser.on("Target.attachedToTarget", ({ targetInfo, sessionId, waitingForDebugger }: CdpParams) => {
+      if (waitingForDebugger !== true) return;
+      const { targetId, type } = targetInfo as { targetId: string; type: string };
+      void this.#creating
+        .then(async () => {
+          if (type === "page" && !this.#own.has(targetId)) return browser.send("Target.closeTarget", { targetId });
+          return this.connection.session(String(sessionId)).send("Runtime.runIfWaitingForDebugger");
+        })
+        .catch(ignoreGone);
+    });
+    await browser.send("Target.setAutoAttach", { autoAttach: true, waitForDebuggerOnStart: true, flatten: true });
   }
 
   /** @param contextId a browser context from `createContext`, or undefined for the default one. */
@@ -81,13 +104,15 @@ export class Browser {
     height: number,
   ): Promise<{ targetId: string; session: CdpSession }> {
     const { browser } = this.connection;
-    const { targetId } = await browser.send("Target.createTarget", {
+    const created = browser.send("Target.createTarget", {
       url: "about:blank",
       newWindow: true,
       width,
       height,
       ...(contextId === undefined ? {} : { browserContextId: contextId }),
     });
+    this.#creating = created.then(({ targetId: own }) => void this.#own.add(String(own)), ignoreGone);
+    const { targetId } = await created;
     const { sessionId } = await browser.send("Target.attachToTarget", { targetId, flatten: true });
     return { targetId: String(targetId), session: this.connection.session(String(sessionId)) };
   }

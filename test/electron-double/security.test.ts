@@ -56,7 +56,9 @@ describe("security", () => {
     expect((await fixture.seen()).navigations.slice(before).filter((line) => line.startsWith("will-navigate"))).toEqual(
       [],
     );
+    const loaded = page.waitForEvent("load");
     await page.evaluate(() => location.reload());
+    await loaded;
     await expect
       .poll(async () =>
         (await fixture.seen()).navigations.slice(before).filter((line) => line.startsWith("will-navigate")),
@@ -85,7 +87,7 @@ describe("security", () => {
         ]),
       );
     expect(await fixture.double.windowFacts()).toHaveLength(1);
-    await expect.poll(() => page.context().pages().length).toBe(1);
+    await expect.poll(() => page.context().pages().length, { timeout: 5000 }).toBe(1);
     expect((await fixture.seen()).requests.join()).not.toContain("evil.test");
   });
 

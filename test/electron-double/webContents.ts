@@ -206,14 +206,11 @@ export class WebContents extends PageSettings {
     );
   }
 
-  /** Frames in other processes and workers make requests of their own; pop-ups are closed before they run a line. */
+  /** Frames in other processes and workers make requests of their own. (Pop-ups are browser.ts's business.) */
   async #onChild(params: CdpParams): Promise<void> {
-    const { targetId, type } = params["targetInfo"] as { targetId: string; type: string };
+    const { type } = params["targetInfo"] as { type: string };
+    if (type === "page") return;
     const child = theBrowser().connection.session(String(params["sessionId"]));
-    if (type === "page") {
-      await theBrowser().connection.browser.send("Target.closeTarget", { targetId });
-      return;
-    }
     await this.#network(child).start().catch(ignoreGone);
     await child.send("Runtime.runIfWaitingForDebugger");
   }
