@@ -1,5 +1,5 @@
 // `npm start` where there is no display: the real script, the real web entry.
-import { spawn } from "node:child_process";
+import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -9,10 +9,18 @@ import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { repositoryRoot } from "./vite.destination.ts";
 
 let data = "";
+let running: ChildProcess | undefined;
 beforeEach(() => {
   data = mkdtempSync(join(tmpdir(), "conclave-start-"));
 });
-afterEach(() => rmSync(data, { recursive: true, force: true }));
+afterEach(async () => {
+  if (running?.exitCode === null && running.signalCode === null) {
+    const ended = once(running, "close");
+    running.kill("SIGTERM");
+    await ended;
+  }
+  rmSync(data, { recursive: true, force: true });
+});
 
 /** Starts the app without a display and resolves with its lines when it has told its address. */
 async function start(
@@ -23,6 +31,7 @@ async function start(
     env: { ...env, CONCLAVE_DATA: data },
     stdio: ["ignore", "pipe", "inherit"],
   });
+  running = child;
   const lines: string[] = [];
   const stop = async (): Promise<number> => {
     const ended = once(child, "close");
@@ -30,22 +39,34 @@ async function start(
     const [status] = (await ended) as [number | null];
     return status ?? -1;
   };
-  for await (const line of createInterface({ input: child.stdout })) {
-    lines.push(line);
-    const address = /http:\/\/127\.0\.0\.1:\d+\/\S*/.exec(line)?.[0];
-    if (address !== undefined) return { lines, address, stop };
-  }
-  throw new Error(`the app ended without telling its address; it said: ${lines.join(" | ")}`);
+  const address = await new Promise<string>((resolve, reject) => {
+    createInterface({ input: child.stdout }).on("line", (line) => {
+      lines.push(line);
+      const found = /http:\/\/127\.0\.0\.1:\d+\/\S*/.exec(line)?.[0];
+      if (found !== undefined) resolve(found);
+    });
+    child.on("close", () =>
+      reject(new Error(`the app ended without telling its address; it said: ${lines.join(" | ")}`)),
+    );
+  });
+  return { lines, address, stop };
 }
 
-describe.runIf(process.platform === "linux")("without a display", () => {
+// The script builds what is stale first; in `npm test` nothing is, so the limit only matters when this file runs alone.
+describe.runIf(process.platform === "linux")("without a display", { timeout: 300_000 }, () => {
   it("says in one line why it opens in the browser, serves the app there, and ends when told", async () => {
     const { lines, address, stop } = await start([]);
     try {
       expect(lines).toHaveLength(2);
       expect(lines[0]).toMatch(/^Opening Conclave in the browser .* because there is no display [^.]*\.$/);
-      const page = await fetch(address);
-      expect(page.status).toBe(200);
+      // The one-time address gives the browser its cookie and sends it to the app.
+      const door = await fetch(address);
+      expect(door.status).toBe(200);
+      const cookie = door.headers
+        .getSetCookie()
+        .map((line) => line.split(";")[0] ?? "")
+        .join("; ");
+      const page = await fetch(new URL("/", address), { headers: { cookie } });
       expect(await page.text()).toMatch(/<div id="root">/);
     } finally {
       expect(await stop()).toBe(0);

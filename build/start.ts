@@ -33,6 +33,8 @@ function runWeb(args: readonly string[]): Promise<number> {
       stdio: ["inherit", "pipe", "inherit"],
     });
     let opened = !hasDisplay(surroundings);
+    // Whoever read our output may leave (`npm start | head -1`); the app goes on.
+    process.stdout.on("error", () => child.stdout.resume());
     createInterface({ input: child.stdout }).on("line", (line) => {
       process.stdout.write(`${line}\n`);
       const address = /http:\/\/127\.0\.0\.1:[^\s"]+/.exec(line)?.[0];
