@@ -31,7 +31,6 @@ async function main(): Promise<void> {
   });
   const web = await startWeb(app, renderer, given.port, log);
   const facts = { url: web.url, port: web.port, pid: process.pid, dataFolder: folder };
-  process.stdout.write(given.printJson ? `${JSON.stringify(facts)}\n` : `Conclave is at ${web.url}\n`);
 
   let closing = false;
   const close = async (): Promise<void> => {
@@ -42,6 +41,8 @@ async function main(): Promise<void> {
     await app.close();
   };
   for (const signal of ["SIGINT", "SIGTERM"] as const) process.on(signal, () => void close().then(() => process.exit(0), fail));
+  // Last, because whoever reads the address may end us at once.
+  process.stdout.write(given.printJson ? `${JSON.stringify(facts)}\n` : `Conclave is at ${web.url}\n`);
 }
 
 function fail(error: unknown): never {
