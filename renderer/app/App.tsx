@@ -5,14 +5,16 @@ import { Toaster } from "sonner";
 import { Composer } from "../chat/Composer.tsx";
 import { LinkDialog } from "../chat/LinkDialog.tsx";
 import { Sidebar } from "../chat/Sidebar.tsx";
-import { Thread } from "../chat/Thread.tsx";
+import { Thread, useShownBranch } from "../chat/Thread.tsx";
 import { ExpertsPane } from "../experts/ExpertsPane.tsx";
 import { ModelPicker } from "../models/ModelPicker.tsx";
+import { useModels } from "../models/modelsStore.ts";
 import { SettingsDialog } from "../settings/SettingsDialog.tsx";
-import { updateSettings, useSettings } from "../settings/settingsStore.ts";
-import { useTheme } from "../settings/theme.ts";
+import { updateSettings, useSettings } from "../platform/settingsStore.ts";
+import { useTheme } from "../platform/theme.ts";
 import { IconButton } from "../ui/IconButton.tsx";
 import { ResizeHandle } from "../ui/ResizeHandle.tsx";
+import { AnswerText } from "./AnswerText.tsx";
 import { actions, onShortcut, shortcutText } from "./commands.ts";
 import { useShell } from "./shellStore.ts";
 import { StatusBar } from "./StatusBar.tsx";
@@ -73,6 +75,7 @@ function SidebarColumn({ over }: { readonly over: boolean }) {
 }
 
 function InspectorColumn() {
+  const last = useShownBranch().findLast((message) => message.role === "assistant");
   const width = useSettings((settings) => settings.inspectorWidth);
   return (
     <div className="flex">
@@ -84,12 +87,27 @@ function InspectorColumn() {
         direction={-1}
         onResize={(inspectorWidth) => updateSettings({ inspectorWidth })}
       />
-      <ExpertsPane width={width} />
+      <ExpertsPane
+        width={width}
+        answer={last === undefined ? null : { id: last.id, generating: last.state === "generating" }}
+      />
     </div>
   );
 }
 
+/** The loaded model's name, or that of the one which will be loaded with the first message. */
+function useModelName(): string | null {
+  return useModels(({ loaded, library }) => {
+    const loadedId = "modelId" in loaded ? loaded.modelId : null;
+    const model =
+      library.find((candidate) => candidate.id === loadedId) ??
+      library.find((candidate) => candidate.source === "embedded");
+    return model?.name ?? null;
+  });
+}
+
 export function App() {
+  const modelName = useModelName();
   const { sidebarOpen, inspectorOpen } = useSettings();
   const settingsOpen = useShell((shell) => shell.settingsOpen);
   const over = useNarrow();
@@ -106,7 +124,7 @@ export function App() {
       <div className="relative flex min-h-0 flex-1">
         {sidebarOpen && <SidebarColumn over={over} />}
         <main className="flex min-w-0 flex-1 flex-col">
-          <Thread />
+          <Thread AnswerText={AnswerText} modelName={modelName} />
           <Composer />
         </main>
         {inspectorOpen && <InspectorColumn />}

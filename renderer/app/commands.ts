@@ -2,10 +2,10 @@
 import { newChat } from "../chat/actions/conversationActions.ts";
 import { copyLastReply, regenerate, stopRun } from "../chat/actions/messageActions.ts";
 import { usePicker } from "../models/pickerStore.ts";
-import { updateSettings, useSettings } from "../settings/settingsStore.ts";
-import type { Action } from "./action.ts";
+import { updateSettings, useSettings } from "../platform/settingsStore.ts";
+import type { Action } from "../ui/action.ts";
 import { useShell } from "./shellStore.ts";
-import { reportError } from "./toasts.ts";
+import { reportError } from "../ui/toasts.ts";
 
 const toggleSidebar: Action = {
   id: "view.sidebar",

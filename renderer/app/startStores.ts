@@ -2,8 +2,8 @@
 import { startChatStore } from "../chat/chatStore.ts";
 import { startTraceStore } from "../experts/traceStore.ts";
 import { startModelsStore } from "../models/modelsStore.ts";
-import { startSettingsStore } from "../settings/settingsStore.ts";
-import { startTheme } from "../settings/theme.ts";
+import { startSettingsStore } from "../platform/settingsStore.ts";
+import { startTheme } from "../platform/theme.ts";
 import { startEngineStore } from "./engineStore.ts";
 
 export function startStores(): void {

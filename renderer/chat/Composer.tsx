@@ -2,7 +2,7 @@
 // Stop are one button, so the hand need not move.
 import { useLayoutEffect, useRef, type KeyboardEvent } from "react";
 import { ArrowUp, Square, X } from "lucide-react";
-import { useSettings } from "../settings/settingsStore.ts";
+import { useSettings } from "../platform/settingsStore.ts";
 import { IconButton } from "../ui/IconButton.tsx";
 import { cancelEdit, startEdit, stopRun } from "./actions/messageActions.ts";
 import { sendMessage } from "./actions/sendMessage.ts";

@@ -1,6 +1,5 @@
 // A conversation that has not begun: what is loaded, and a few ways to begin.
 import { sendText } from "./actions/sendMessage.ts";
-import { useModels } from "../models/modelsStore.ts";
 
 const openings = [
   "Tell me a story about a fox",
@@ -9,22 +8,20 @@ const openings = [
   "Who are you?",
 ];
 
-export function EmptyThread() {
-  const model = useModels((state) => {
-    const loadedId = "modelId" in state.loaded ? state.loaded.modelId : null;
-    return (
-      state.library.find((candidate) => candidate.id === loadedId) ??
-      state.library.find((candidate) => candidate.source === "embedded")
-    );
-  });
+interface EmptyThreadProps {
+  /** Name of the model that will answer; null: none is known yet. */
+  readonly modelName: string | null;
+}
+
+export function EmptyThread({ modelName }: EmptyThreadProps) {
   return (
     <div className="flex min-h-0 flex-1 flex-col items-center justify-center gap-6 overflow-y-auto px-6">
       <div className="text-center">
         <h1 className="text-2xl font-semibold">Ask, and watch which experts answer</h1>
         <p className="mt-2 text-muted">
-          {model === undefined
+          {modelName === null
             ? "Choose a model above to begin."
-            : `${model.name} runs on this machine. Nothing you write leaves it.`}
+            : `${modelName} runs on this machine. Nothing you write leaves it.`}
         </p>
       </div>
       <ul className="grid w-full max-w-[600px] grid-cols-2 gap-2">

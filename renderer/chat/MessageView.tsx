@@ -1,15 +1,12 @@
 // One message: its text, its versions, its actions and, for an answer, how it came about.
-import { memo } from "react";
+import { memo, type ComponentType } from "react";
 import { ChevronLeft, ChevronRight, Copy, Pencil, RotateCcw } from "lucide-react";
 import type { Message, Run } from "../../electron/contract/chat.ts";
-import { reportError } from "../app/toasts.ts";
-import { ColouredText } from "../experts/ColouredText.tsx";
-import { useExpertsView } from "../experts/expertsView.ts";
+import { reportError } from "../ui/toasts.ts";
 import { formatCount, formatDuration } from "../ui/format.ts";
 import { IconButton } from "../ui/IconButton.tsx";
 import { regenerateAnswer, showVersion, startEdit } from "./actions/messageActions.ts";
 import { useChat } from "./chatStore.ts";
-import { TextPart } from "./parts/TextPart.tsx";
 import { siblingsOf, textOf } from "./thread.ts";
 
 const stopWords = {
@@ -110,14 +107,21 @@ function Ending({ message }: { readonly message: Message }) {
   return null;
 }
 
+export interface AnswerTextProps {
+  readonly messageId: string;
+  readonly text: string;
+  readonly streaming: boolean;
+}
+
 interface MessageViewProps {
   readonly message: Message;
   /** A run is under way in this thread: what would start another is off. */
   readonly busy: boolean;
+  /** Shows an answer's text; the shell decides how. */
+  readonly AnswerText: ComponentType<AnswerTextProps>;
 }
 
-export const MessageView = memo(function MessageView({ message, busy }: MessageViewProps) {
-  const coloured = useExpertsView((view) => view.colourTokens);
+export const MessageView = memo(function MessageView({ message, busy, AnswerText }: MessageViewProps) {
   const text = textOf(message);
   if (message.role === "user") {
     return (
@@ -133,7 +137,7 @@ export const MessageView = memo(function MessageView({ message, busy }: MessageV
   return (
     <article aria-label="Answer" aria-busy={streaming} className="group">
       {streaming && text === "" && <Progress messageId={message.id} />}
-      {coloured ? <ColouredText messageId={message.id} text={text} /> : <TextPart text={text} streaming={streaming} />}
+      <AnswerText messageId={message.id} text={text} streaming={streaming} />
       <Ending message={message} />
       <div className="mt-1 flex min-h-7 flex-wrap items-center gap-x-3">
         {!streaming && <Actions message={message} busy={busy} />}

@@ -1,7 +1,6 @@
 import { act, render, screen } from "@testing-library/react";
 import { Profiler } from "react";
 import { describe, expect, it, vi } from "vitest";
-import type { TextPart as TextPartType } from "./parts/TextPart.tsx";
 
 vi.mock("../platform/client.ts", () => ({ client: {}, onConnection: () => () => {}, inBrowser: true }));
 vi.stubGlobal("matchMedia", () => ({ matches: false, addEventListener: () => {}, removeEventListener: () => {} }));
@@ -13,15 +12,10 @@ vi.stubGlobal(
   },
 );
 const rendered = vi.fn();
-vi.mock("./parts/TextPart.tsx", async (original) => {
-  const { TextPart } = await original<{ TextPart: typeof TextPartType }>();
-  return {
-    TextPart: (props: Parameters<typeof TextPart>[0]) => {
-      rendered(props.text);
-      return <TextPart {...props} />;
-    },
-  };
-});
+const AnswerText = ({ text }: { readonly text: string }) => {
+  rendered(text);
+  return <p>{text}</p>;
+};
 const { Thread } = await import("./Thread.tsx");
 const { dispatch } = await import("./chatStore.ts");
 const { conversationOf, messageOf } = await import("./testMessages.ts");
@@ -61,7 +55,7 @@ describe("Thread", () => {
     const commits = vi.fn();
     render(
       <Profiler id="thread" onRender={commits}>
-        <Thread />
+        <Thread AnswerText={AnswerText} modelName={null} />
       </Profiler>,
     );
     rendered.mockClear();

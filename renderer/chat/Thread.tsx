@@ -1,11 +1,11 @@
 // The open conversation's shown branch. Follows the end while the reader is there; an upward scroll lets go.
-import { useEffect, useLayoutEffect, useMemo, useRef, useState } from "react";
+import { useEffect, useLayoutEffect, useMemo, useRef, useState, type ComponentType } from "react";
 import { ArrowDown } from "lucide-react";
-import { useSettings } from "../settings/settingsStore.ts";
+import { useSettings } from "../platform/settingsStore.ts";
 import { Announcer } from "./Announcer.tsx";
 import { useChat } from "./chatStore.ts";
 import { EmptyThread } from "./EmptyThread.tsx";
-import { MessageView } from "./MessageView.tsx";
+import { MessageView, type AnswerTextProps } from "./MessageView.tsx";
 import { branchTo } from "./thread.ts";
 
 /** Distance from the end, in px, within which new text keeps the view at the end. */
@@ -19,7 +19,13 @@ export function useShownBranch() {
   return useMemo(() => branchTo(messages, leafId), [messages, leafId]);
 }
 
-export function Thread() {
+interface ThreadProps {
+  readonly AnswerText: ComponentType<AnswerTextProps>;
+  /** Shown before the first message. */
+  readonly modelName: string | null;
+}
+
+export function Thread({ AnswerText, modelName }: ThreadProps) {
   const branch = useShownBranch();
   const openId = useChat((state) => state.openId);
   const wide = useSettings((settings) => settings.wideColumn);
@@ -58,7 +64,7 @@ export function Thread() {
     setAway(!following.current);
   };
 
-  if (branch.length === 0) return <EmptyThread />;
+  if (branch.length === 0) return <EmptyThread modelName={modelName} />;
   return (
     <div className="relative min-h-0 flex-1">
       <div
@@ -73,7 +79,7 @@ export function Thread() {
       >
         <div ref={content} className={`mx-auto flex flex-col gap-6 py-6 ${wide ? "max-w-[1040px]" : "max-w-[768px]"}`}>
           {branch.map((message) => (
-            <MessageView key={message.id} message={message} busy={busy} />
+            <MessageView key={message.id} message={message} busy={busy} AnswerText={AnswerText} />
           ))}
         </div>
       </div>

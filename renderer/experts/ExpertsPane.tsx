@@ -1,6 +1,5 @@
 // The live expert panel: which experts answered, as a heat map, in numbers and on the words themselves.
 import { useMemo } from "react";
-import { useShownBranch } from "../chat/Thread.tsx";
 import type { ExpertTrace } from "./expertTrace.ts";
 import { traceWindows, useExpertsView } from "./expertsView.ts";
 import { HeatMap } from "./HeatMap.tsx";
@@ -140,12 +139,16 @@ function TraceView({ trace, tokens }: { readonly trace: ExpertTrace; readonly to
   );
 }
 
-export function ExpertsPane({ width }: { readonly width: number }) {
-  const branch = useShownBranch();
-  const answer = branch.findLast((message) => message.role === "assistant");
+interface ExpertsPaneProps {
+  readonly width: number;
+  /** The answer whose routing is shown; null: the thread has none. */
+  readonly answer: { readonly id: string; readonly generating: boolean } | null;
+}
+
+export function ExpertsPane({ width, answer }: ExpertsPaneProps) {
   const { trace, tokens } = useTrace(answer?.id ?? null, refreshesPerSecond);
   const empty =
-    answer === undefined || answer.state === "generating"
+    answer === null || answer.generating
       ? "Ask something: the experts that answer light up here."
       : "This answer has no expert trace. Models without experts have none.";
   return (

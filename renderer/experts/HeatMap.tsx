@@ -1,7 +1,7 @@
 // Layers x experts on a canvas: one cell per expert, darker for chosen more often. Redrawn when its counts change (the
 // pane refreshes at most ten times a second); arrow keys and the pointer read single cells.
 import { useEffect, useRef, useState, type KeyboardEvent, type PointerEvent } from "react";
-import { useTheme } from "../settings/theme.ts";
+import { useTheme } from "../platform/theme.ts";
 import { rampColour } from "./ramp.ts";
 
 interface HeatMapProps {

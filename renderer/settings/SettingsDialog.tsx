@@ -2,7 +2,7 @@
 import { useId, type ReactNode } from "react";
 import type { Settings } from "../../electron/contract/settings.ts";
 import { Modal } from "../ui/Modal.tsx";
-import { updateSettings, useSettings } from "./settingsStore.ts";
+import { updateSettings, useSettings } from "../platform/settingsStore.ts";
 
 interface RowProps {
   readonly label: string;

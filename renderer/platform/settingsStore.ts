@@ -1,8 +1,8 @@
 // Preferences in the page: changed at once, written by the services, corrected by what they answer.
 import { create } from "zustand";
 import { defaultSettings, type Settings } from "../../electron/contract/settings.ts";
-import { reportError } from "../app/toasts.ts";
-import { client, onConnection } from "../platform/client.ts";
+import { reportError } from "../ui/toasts.ts";
+import { client, onConnection } from "./client.ts";
 
 export const useSettings = create<Settings>()(() => defaultSettings);
 
