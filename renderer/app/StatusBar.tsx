@@ -3,7 +3,7 @@ import { client } from "../platform/client.ts";
 import { usePicker } from "../models/pickerStore.ts";
 import { formatBytes, formatCount } from "../ui/format.ts";
 import { useEngine } from "./engineStore.ts";
-import { reportError } from "../ui/toasts.ts";
+import { reportError } from "../platform/toasts.ts";
 import { useModels } from "../models/modelsStore.ts";
 
 function useStateText(): { readonly text: string; readonly light: string } {

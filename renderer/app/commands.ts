@@ -5,7 +5,7 @@ import { usePicker } from "../models/pickerStore.ts";
 import { updateSettings, useSettings } from "../platform/settingsStore.ts";
 import type { Action } from "../ui/action.ts";
 import { useShell } from "./shellStore.ts";
-import { reportError } from "../ui/toasts.ts";
+import { reportError } from "../platform/toasts.ts";
 
 const toggleSidebar: Action = {
   id: "view.sidebar",

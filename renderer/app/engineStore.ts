@@ -5,7 +5,7 @@ import type { Notice } from "../../electron/contract/app.ts";
 import type { EngineStatus } from "../../electron/contract/engine.ts";
 import { client, onConnection } from "../platform/client.ts";
 import type { ConnectionState } from "../platform/bridge.ts";
-import { reportError } from "../ui/toasts.ts";
+import { reportError } from "../platform/toasts.ts";
 
 interface EngineStore {
   readonly status: EngineStatus | null;

@@ -3,7 +3,7 @@ import { useEffect, useState, type KeyboardEvent } from "react";
 import { DropdownMenu } from "radix-ui";
 import { MoreHorizontal, Pin } from "lucide-react";
 import type { Conversation } from "../../electron/contract/chat.ts";
-import { reportError } from "../ui/toasts.ts";
+import { reportError } from "../platform/toasts.ts";
 import { deleteConversation, renameConversation, setPinned } from "./actions/conversationActions.ts";
 import { openConversation, useChat } from "./chatStore.ts";
 import { groupByAge } from "./groupByAge.ts";

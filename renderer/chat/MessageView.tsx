@@ -2,7 +2,7 @@
 import { memo, type ComponentType } from "react";
 import { ChevronLeft, ChevronRight, Copy, Pencil, RotateCcw } from "lucide-react";
 import type { Message, Run } from "../../electron/contract/chat.ts";
-import { reportError } from "../ui/toasts.ts";
+import { reportError } from "../platform/toasts.ts";
 import { formatCount, formatDuration } from "../ui/format.ts";
 import { IconButton } from "../ui/IconButton.tsx";
 import { regenerateAnswer, showVersion, startEdit } from "./actions/messageActions.ts";

@@ -1,7 +1,7 @@
 // The left column: new chat, search over all messages, the conversations, settings.
 import { useEffect, useState } from "react";
 import { Settings as SettingsIcon, SquarePen } from "lucide-react";
-import { reportError } from "../ui/toasts.ts";
+import { reportError } from "../platform/toasts.ts";
 import { client } from "../platform/client.ts";
 import { newChat } from "./actions/conversationActions.ts";
 import { openConversation } from "./chatStore.ts";

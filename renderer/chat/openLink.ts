@@ -1,6 +1,6 @@
 // The way out of the page: a link is shown in full and confirmed before anything opens it.
 import { create } from "zustand";
-import { reportError } from "../ui/toasts.ts";
+import { reportError } from "../platform/toasts.ts";
 import { client, inBrowser } from "../platform/client.ts";
 
 /** The address waiting for a yes in this page's own dialog; the desktop asks with a native one instead. */

@@ -3,7 +3,7 @@ import { useState } from "react";
 import { Popover } from "radix-ui";
 import { ChevronDown, FolderOpen, X } from "lucide-react";
 import type { LoadedModel, Model } from "../../electron/contract/models.ts";
-import { reportError } from "../ui/toasts.ts";
+import { reportError } from "../platform/toasts.ts";
 import { client, inBrowser } from "../platform/client.ts";
 import { Button } from "../ui/Button.tsx";
 import { formatBytes, formatParameters } from "../ui/format.ts";

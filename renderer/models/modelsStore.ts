@@ -1,7 +1,7 @@
 // The user's models and the one that is loaded, as the services announce them.
 import { create } from "zustand";
 import type { LoadedModel, Model } from "../../electron/contract/models.ts";
-import { reportError } from "../ui/toasts.ts";
+import { reportError } from "../platform/toasts.ts";
 import { client, onConnection } from "../platform/client.ts";
 
 interface ModelsStore {

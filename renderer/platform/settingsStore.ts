@@ -1,7 +1,7 @@
 // Preferences in the page: changed at once, written by the services, corrected by what they answer.
 import { create } from "zustand";
 import { defaultSettings, type Settings } from "../../electron/contract/settings.ts";
-import { reportError } from "../ui/toasts.ts";
+import { reportError } from "./toasts.ts";
 import { client, onConnection } from "./client.ts";
 
 export const useSettings = create<Settings>()(() => defaultSettings);

@@ -1,6 +1,6 @@
 // What can be done to a conversation as a whole.
 import type { Action } from "../../ui/action.ts";
-import { offerUndo, reportError } from "../../ui/toasts.ts";
+import { offerUndo, reportError } from "../../platform/toasts.ts";
 import { client } from "../../platform/client.ts";
 import { dispatch, openConversation, useChat } from "../chatStore.ts";
 

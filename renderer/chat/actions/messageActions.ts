@@ -1,7 +1,7 @@
 // What can be done to one message, and to the run under way.
 import type { Message } from "../../../electron/contract/chat.ts";
 import type { Action } from "../../ui/action.ts";
-import { reportError } from "../../ui/toasts.ts";
+import { reportError } from "../../platform/toasts.ts";
 import { client } from "../../platform/client.ts";
 import { dispatch, setDraft, useChat } from "../chatStore.ts";
 import { branchTo, newestLeafBelow, textOf } from "../thread.ts";

@@ -1,6 +1,6 @@
 // Sends the composer's text, in the open conversation or a new one; with a message being edited, beside that message.
 import type { Action } from "../../ui/action.ts";
-import { reportError } from "../../ui/toasts.ts";
+import { reportError } from "../../platform/toasts.ts";
 import { client } from "../../platform/client.ts";
 import { dispatch, openConversation, setDraft, useChat } from "../chatStore.ts";
 

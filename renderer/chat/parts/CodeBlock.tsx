@@ -2,7 +2,7 @@
 import { useEffect, useState, type ComponentProps, type ReactNode } from "react";
 import { Check, Copy, WrapText } from "lucide-react";
 import { IconButton } from "../../ui/IconButton.tsx";
-import { reportError } from "../../ui/toasts.ts";
+import { reportError } from "../../platform/toasts.ts";
 
 const copiedMs = 2_000;
 
