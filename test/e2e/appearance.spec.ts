@@ -27,9 +27,10 @@ async function violations(page: Page): Promise<string[]> {
 }
 
 for (const theme of ["light", "dark"] as const) {
-  test(`the chat in mid-answer, ${theme}`, async ({ conclaveApp: { page, entry } }) => {
+  test(`the chat in mid-answer, ${theme}`, async ({ conclaveApp }) => {
+    const { page, entry } = conclaveApp;
     await choose(page, theme);
-    await makeAnswersLong(page);
+    await makeAnswersLong(conclaveApp);
     const answer = await send(page, "Tell me a story about a fox");
     await firstWords(answer, 200);
     await page.screenshot({ path: picture(`chat-${theme}-${entry}.png`) });
@@ -63,8 +64,9 @@ for (const theme of ["light", "dark"] as const) {
   });
 }
 
-test("the whole way by keyboard: write, send, stop, new chat, back", async ({ conclaveApp: { page } }) => {
-  await makeAnswersLong(page);
+test("the whole way by keyboard: write, send, stop, new chat, back", async ({ conclaveApp }) => {
+  const { page } = conclaveApp;
+  await makeAnswersLong(conclaveApp);
   await page.getByRole("textbox", { name: "Message", exact: true }).focus();
   await page.keyboard.type("Tell me a long story");
   await page.keyboard.press("Enter");

@@ -13,8 +13,9 @@ import {
 } from "./chat.ts";
 import { expect, test } from "./conclaveApp.ts";
 
-test("an answer streams in and says how it came about", async ({ conclaveApp: { page } }) => {
-  await makeAnswersLong(page);
+test("an answer streams in and says how it came about", async ({ conclaveApp }) => {
+  const { page } = conclaveApp;
+  await makeAnswersLong(conclaveApp);
   const answer = await send(page, "Tell me a story about a fox");
   await expect(questions(page).first()).toContainText("Tell me a story about a fox");
   const early = await firstWords(answer);
@@ -33,8 +34,9 @@ test("a click on an opening begins a conversation", async ({ conclaveApp: { page
   expect(await wordsOf(answer)).not.toBe("");
 });
 
-test("Stop ends the answer within a moment and keeps what was written", async ({ conclaveApp: { page } }) => {
-  await makeAnswersLong(page);
+test("Stop ends the answer within a moment and keeps what was written", async ({ conclaveApp }) => {
+  const { page } = conclaveApp;
+  await makeAnswersLong(conclaveApp);
   const answer = await send(page, "Tell me a long story");
   await firstWords(answer);
   const began = Date.now();
@@ -49,8 +51,9 @@ test("Stop ends the answer within a moment and keeps what was written", async ({
   await expect.poll(() => wordsOf(answers(page).first())).toBe(kept);
 });
 
-test("Escape stops too, and the next message is answered", async ({ conclaveApp: { page } }) => {
-  await makeAnswersLong(page);
+test("Escape stops too, and the next message is answered", async ({ conclaveApp }) => {
+  const { page } = conclaveApp;
+  await makeAnswersLong(conclaveApp);
   const first = await send(page, "Tell me a long story");
   await firstWords(first);
   await page.keyboard.press("Escape");

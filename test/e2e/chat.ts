@@ -1,5 +1,7 @@
 // What a user does and sees in the chat, in the words of the interface.
 import { expect, type Locator, type Page } from "@playwright/test";
+import type { ConclaveApp } from "./conclaveApp.ts";
+import { endlessModelName, writeEndlessModel } from "./endlessModel.ts";
 
 export const composer = (page: Page): Locator => page.getByRole("textbox", { name: "Message", exact: true });
 export const conversation = (page: Page): Locator => page.getByRole("region", { name: "Conversation", exact: true });
@@ -42,16 +44,16 @@ async function setNumber(page: Page, label: string, value: number): Promise<void
   await box.press("Tab");
 }
 
-/**
- * Makes the small model ramble to the end of its context, so that there is a middle of an answer to act in: at this
- * temperature the end of the text is as unlikely as any other token.
- */
-export async function makeAnswersLong(page: Page): Promise<void> {
+/** Answers that last until they are stopped: from a copy of the model that knows no end, with room for some seconds of it. */
+export async function makeAnswersLong({ page, running, dataFolder }: ConclaveApp): Promise<void> {
   await page.getByRole("button", { name: "Settings" }).click();
-  await setNumber(page, "Temperature", 5);
-  await setNumber(page, "Top-k", 0);
-  await setNumber(page, "Top-p", 1);
-  await setNumber(page, "Min-p", 0);
+  await setNumber(page, "Longest answer", 3000);
+  await setNumber(page, "Context", 8192);
   await page.keyboard.press("Escape");
   await page.getByRole("dialog", { name: "Settings" }).waitFor({ state: "detached" });
+  const picker = page.getByRole("button", { name: /^Model:/ });
+  await picker.click();
+  await running.addModelFile(writeEndlessModel(dataFolder));
+  await page.getByRole("button", { name: new RegExp(`^${endlessModelName}`) }).click();
+  await expect(picker).toContainText(endlessModelName);
 }

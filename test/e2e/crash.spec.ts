@@ -4,7 +4,7 @@ import { expect, test } from "./conclaveApp.ts";
 
 test("a killed engine interrupts the answer, keeps its text, and the next message works", async ({ conclaveApp }) => {
   const { page } = conclaveApp;
-  await makeAnswersLong(page);
+  await makeAnswersLong(conclaveApp);
   const answer = await send(page, "Tell me a long story");
   await firstWords(answer);
   await conclaveApp.killEngine();
@@ -27,7 +27,7 @@ test("a killed engine interrupts the answer, keeps its text, and the next messag
 });
 
 test("an app that is closed in mid-answer shows what was written when it is opened again", async ({ conclaveApp }) => {
-  await makeAnswersLong(conclaveApp.page);
+  await makeAnswersLong(conclaveApp);
   const answer = await send(conclaveApp.page, "Tell me a long story");
   const early = await firstWords(answer);
   const page = await conclaveApp.restart();

@@ -14,8 +14,9 @@ function pixelSum(page: Page): Promise<number> {
   });
 }
 
-test("the heat map changes while the answer is being written", async ({ conclaveApp: { page } }) => {
-  await makeAnswersLong(page);
+test("the heat map changes while the answer is being written", async ({ conclaveApp }) => {
+  const { page } = conclaveApp;
+  await makeAnswersLong(conclaveApp);
   const answer = await send(page, "Tell me a story about a fox");
   await firstWords(answer);
   await heatMap(page).waitFor();

@@ -64,6 +64,12 @@ export async function startOnElectron(dataFolder: string): Promise<StartedApp> {
         await page.waitForTimeout(50);
       }
     },
+    async addModelFile(path) {
+      await app.evaluate(({ dialog }, chosen) => {
+        Object.assign(dialog, { showOpenDialog: async () => ({ canceled: false, filePaths: [chosen] }) });
+      }, path);
+      await page.getByRole("button", { name: "Use a file I have" }).click();
+    },
     close: () => app.close(),
   };
 }

@@ -30,6 +30,10 @@ export async function startOnDouble(dataFolder: string): Promise<StartedApp & { 
         while ((await double.calls("shell", "openExternal")).length === before) await page.waitForTimeout(50);
       return (await double.calls("shell", "openExternal")).slice(before).map((call) => String(call.args[0]));
     },
+    async addModelFile(path) {
+      await double.dialog.answerNext("showOpenDialog", { canceled: false, filePaths: [path] });
+      await page.getByRole("button", { name: "Use a file I have" }).click();
+    },
     async close() {
       const code = await double.close();
       if (code !== 0) throw new Error(`The app ended with ${String(code)}:\n${double.log}`);

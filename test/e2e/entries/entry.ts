@@ -10,6 +10,8 @@ export interface StartedApp {
   killEngine(): Promise<void>;
   /** Clicks a link with `click` and answers the question about it. @returns the addresses that left the app. */
   answerLink(click: () => Promise<void>, answer: "open" | "cancel"): Promise<readonly string[]>;
+  /** Adds a model file as a user of this entry does; the list of models is open. */
+  addModelFile(path: string): Promise<void>;
   /** What the processes printed so far. */
   log(): string;
   /** Closes as a user does, and waits until everything is stored. */

@@ -86,6 +86,10 @@ export async function startWebEntry(dataFolder: string, browser: Browser): Promi
       for (const pid of engines) process.kill(pid, "SIGKILL");
     },
     answerLink: (click, answer) => answerLink(page, click, answer),
+    async addModelFile(path) {
+      await page.getByRole("textbox", { name: "Path of a GGUF file" }).fill(path);
+      await page.getByRole("button", { name: "Add", exact: true }).click();
+    },
     async close() {
       await context.close();
       if (server.child.exitCode !== null) return;
