@@ -6,6 +6,7 @@ import { Composer } from "../chat/Composer.tsx";
 import { LinkDialog } from "../chat/LinkDialog.tsx";
 import { Sidebar } from "../chat/Sidebar.tsx";
 import { Thread, useShownBranch } from "../chat/Thread.tsx";
+import { textOf } from "../chat/thread.ts";
 import { ExpertsPane } from "../experts/ExpertsPane.tsx";
 import { ModelPicker } from "../models/ModelPicker.tsx";
 import { useModels } from "../models/modelsStore.ts";
@@ -75,7 +76,9 @@ function SidebarColumn({ over }: { readonly over: boolean }) {
 }
 
 function InspectorColumn() {
-  const last = useShownBranch().findLast((message) => message.role === "assistant");
+  const answers = useShownBranch()
+    .filter((message) => message.role === "assistant")
+    .map((message) => ({ id: message.id, text: textOf(message), generating: message.state === "generating" }));
   const width = useSettings((settings) => settings.inspectorWidth);
   return (
     <div className="flex">
@@ -87,10 +90,7 @@ function InspectorColumn() {
         direction={-1}
         onResize={(inspectorWidth) => updateSettings({ inspectorWidth })}
       />
-      <ExpertsPane
-        width={width}
-        answer={last === undefined ? null : { id: last.id, generating: last.state === "generating" }}
-      />
+      <ExpertsPane width={width} answers={answers} />
     </div>
   );
 }

@@ -1,8 +1,7 @@
 // Layers x experts on a canvas: one cell per expert, darker for chosen more often. Redrawn when its counts change (the
 // pane refreshes at most ten times a second); arrow keys and the pointer read single cells.
-import { useEffect, useRef, useState, type KeyboardEvent, type PointerEvent } from "react";
-import { useTheme } from "../platform/theme.ts";
-import { rampColour } from "./ramp.ts";
+import { useState, type KeyboardEvent, type PointerEvent } from "react";
+import { PixelGrid } from "./PixelGrid.tsx";
 
 interface HeatMapProps {
   /** [layers * experts] */
@@ -22,31 +21,18 @@ interface Cell {
 
 const cellHeight = (layers: number): number => Math.max(3, Math.min(22, Math.floor(320 / Math.max(1, layers))));
 
-function draw(canvas: HTMLCanvasElement, props: HeatMapProps, theme: "light" | "dark"): void {
-  const { counts, layers, experts, tokens, used, logScale } = props;
-  const context = canvas.getContext("2d");
-  if (context === null) return;
-  const image = context.createImageData(experts, layers);
-  // Four times the uniform share is the end of the ramp: a hotter expert is not drawn hotter than it reads.
+/** Choices as places on the ramp, 0..1. Four times the uniform share is its end: no expert looks hotter than it reads. */
+function rampPlaces({ counts, experts, used, tokens, logScale }: HeatMapProps): number[] {
   const ceiling = Math.min(1, (4 * used) / experts);
-  for (let cell = 0; cell < layers * experts; cell++) {
-    const share = tokens === 0 ? 0 : (counts[cell] ?? 0) / tokens;
-    const linear = Math.min(1, share / ceiling);
-    const [red, green, blue] = rampColour(theme, logScale ? Math.log1p(linear * 50) / Math.log1p(50) : linear);
-    image.data.set([red, green, blue, 255], cell * 4);
-  }
-  context.putImageData(image, 0, 0);
+  return Array.from(counts, (count) => {
+    const linear = tokens === 0 ? 0 : Math.min(1, count / tokens / ceiling);
+    return logScale ? Math.log1p(linear * 50) / Math.log1p(50) : linear;
+  });
 }
 
 export function HeatMap(props: HeatMapProps) {
   const { counts, layers, experts, used, tokens } = props;
-  const canvas = useRef<HTMLCanvasElement>(null);
-  const theme = useTheme();
   const [cell, setCell] = useState<Cell | null>(null);
-
-  useEffect(() => {
-    if (canvas.current !== null) draw(canvas.current, props, theme);
-  });
 
   const onPointerMove = (event: PointerEvent<HTMLCanvasElement>): void => {
     const box = event.currentTarget.getBoundingClientRect();
@@ -79,20 +65,17 @@ export function HeatMap(props: HeatMapProps) {
 
   return (
     <div>
-      <canvas
-        ref={canvas}
-        width={experts}
-        height={layers}
-        // Read cell by cell with the arrow keys; the readout below is a live region.
-        // oxlint-disable-next-line jsx-a11y/no-noninteractive-tabindex
+      <PixelGrid
+        label={`Heat map of ${layers} layers by ${experts} experts over ${tokens} tokens`}
+        values={rampPlaces(props)}
+        columns={experts}
+        rows={layers}
+        height={layers * cellHeight(layers)}
+        // Read cell by cell with the arrow keys; the line below says what is there.
         tabIndex={0}
-        role="img"
-        aria-label={`Heat map of ${layers} layers by ${experts} experts over ${tokens} tokens`}
         onPointerMove={onPointerMove}
         onPointerLeave={() => setCell(null)}
         onKeyDown={onKeyDown}
-        className="w-full rounded-md border border-line"
-        style={{ height: layers * cellHeight(layers), imageRendering: "pixelated" }}
       />
       <p role="status" className="mt-1 font-mono text-xs text-muted">
         {readout}

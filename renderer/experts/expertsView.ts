@@ -8,17 +8,27 @@ export const traceWindows = [
 ] as const;
 export type TraceWindow = (typeof traceWindows)[number];
 
+export const expertTabs = ["Now", "Load", "Repeats", "Together", "Words"] as const;
+export type ExpertTab = (typeof expertTabs)[number];
+
 interface ExpertsView {
+  readonly tab: ExpertTab;
+
   readonly window: TraceWindow["id"];
+  /** The layer that token colours, Together and Words look at. */
   readonly layer: number;
+  /** The expert that Words looks at. */
+  readonly expert: number;
   readonly logScale: boolean;
   /** Answers show as plain text, each token coloured by its first-choice expert in `layer`. */
   readonly colourTokens: boolean;
 }
 
 export const useExpertsView = create<ExpertsView>()(() => ({
+  tab: "Now",
   window: "answer",
   layer: 0,
+  expert: 0,
   logScale: false,
   colourTokens: false,
 }));

@@ -1,5 +1,50 @@
 import { describe, expect, it } from "vitest";
-import { meanEntropy, normalisedEntropy, slotsUsed, topExperts } from "./statistics.ts";
+import goldenCounts from "../../test/fixtures/routing/expert_counts.json";
+import { ExpertTrace } from "./expertTrace.ts";
+import {
+  coactivation,
+  expertsForShare,
+  jensenShannon,
+  maxOverUniform,
+  meanEntropy,
+  normalisedEntropy,
+  repeatChance,
+  repeats,
+  slotsUsed,
+  specialisation,
+  topExperts,
+} from "./statistics.ts";
+
+/** One layer, the given choices per token. */
+function traceOf(experts: number, choices: readonly (readonly number[])[]): ExpertTrace {
+  const used = choices[0]?.length ?? 1;
+  const trace = new ExpertTrace({ moeLayers: 1, expertCount: experts, expertsUsed: used });
+  trace.append({
+    firstToken: 0,
+    tokens: choices.length,
+    moeLayers: 1,
+    expertCount: experts,
+    expertsUsed: used,
+    experts: new Uint8Array(Uint16Array.from(choices.flat()).buffer),
+    weights: new Uint8Array(choices.length * used),
+    textLengths: choices.map(() => 1),
+  });
+  return trace;
+}
+
+describe("statistics of the released routing counts of OLMoE-1B-7B and Mixtral-8x7B", () => {
+  it.each(goldenCounts.map((row) => [`${row.model} ${row.domain} layer ${row.layer}`, row] as const))(
+    "%s",
+    (_, row) => {
+      const shares = specialisation(row.counts, row.k);
+      row.expected.specialisation.forEach((share, expert) => expect(shares[expert]).toBeCloseTo(share, 5));
+      expect(normalisedEntropy(row.counts)).toBeCloseTo(row.expected.normalised_entropy, 5);
+      expect(maxOverUniform(row.counts)).toBeCloseTo(row.expected.max_over_uniform, 3);
+      expect(expertsForShare(row.counts, 0.9)).toBe(row.expected.experts_for_90_percent);
+      expect(row.k / row.n_experts).toBe(row.expected.chance);
+    },
+  );
+});
 
 describe("statistics", () => {
   it("has entropy 1 for uniform and 0 for constant routing", () => {
@@ -16,5 +61,38 @@ describe("statistics", () => {
     const [first, second] = topExperts(Float64Array.of(10, 9, 1, 0), 4, 2, 2);
     expect(first).toEqual({ layer: 0, expert: 0, share: 1, timesUniform: 2 });
     expect(second?.share).toBeCloseTo(0.9);
+  });
+  it("has Mixtral's chance levels of repeating an expert: 12.5 % and 46.4 %", () => {
+    expect(repeatChance(8, 2).first).toBeCloseTo(0.125);
+    expect(repeatChance(8, 2).any).toBeCloseTo(0.464, 3);
+  });
+  it("counts repeats of the first choice and of any", () => {
+    const trace = traceOf(4, [
+      [0, 1],
+      [0, 2],
+      [2, 3],
+      [1, 0],
+    ]);
+    expect(repeats(trace, 0)).toEqual({ first: 1 / 3, any: 2 / 3 });
+  });
+  it("counts all pairs of the top k as active together, over the row's own tokens", () => {
+    const matrix = coactivation(
+      traceOf(
+        3,
+        [
+          [0, 1],
+          [0, 1],
+          [0, 2],
+        ].map((pair) => [...pair]),
+      ),
+      0,
+    );
+    expect(matrix[0 * 3 + 1]).toBeCloseTo(2 / 3);
+    expect(matrix[1 * 3 + 0]).toBe(1);
+    expect(matrix[2 * 3 + 1]).toBe(0);
+  });
+  it("measures distance from 0 for the same to 1 for disjoint distributions", () => {
+    expect(jensenShannon([1, 2, 3], [10, 20, 30])).toBeCloseTo(0);
+    expect(jensenShannon([1, 0], [0, 1])).toBeCloseTo(1);
   });
 });
