@@ -4,6 +4,7 @@
 #include <cerrno>
 #include <cstdio>
 #include <cstring>
+#include <filesystem>
 #include <memory>
 #include <optional>
 #include <string>
@@ -23,6 +24,15 @@ constexpr size_t kChunkBytes = 1 << 20;
 struct CloseFile {
   void operator()(std::FILE* file) const { static_cast<void>(std::fclose(file)); }   // read only: nothing to lose
 };
+
+std::FILE* open_file(const std::string& path) {
+#ifdef _WIN32
+  // The plain function would read the name in the system's code page; ours are UTF-8.
+  return _wfopen(std::filesystem::path(std::u8string(path.begin(), path.end())).c_str(), L"rb");
+#else
+  return std::fopen(path.c_str(), "rb");
+#endif
+}
 
 class HashJob : public Job {
  public:
@@ -50,7 +60,7 @@ class HashJob : public Job {
 
  private:
   std::string digest() const {
-    const std::unique_ptr<std::FILE, CloseFile> file(std::fopen(path_.c_str(), "rb"));
+    const std::unique_ptr<std::FILE, CloseFile> file(open_file(path_));
     if (!file) throw Error(ErrorCode::kIo, "Cannot open '" + path_ + "': " + std::strerror(errno) + ".");
     std::vector<std::byte> chunk(kChunkBytes);
     Sha256 hash;
