@@ -1,7 +1,8 @@
 // The shell: title bar, three columns, status bar. Panes remember their widths; under 960 px the sidebar lies over the chat.
-import { useEffect, useSyncExternalStore } from "react";
+import { useEffect } from "react";
 import { PanelLeft, PanelRight } from "lucide-react";
 import { Toaster } from "sonner";
+import { useChat } from "../chat/chatStore.ts";
 import { Composer } from "../chat/Composer.tsx";
 import { LinkDialog } from "../chat/LinkDialog.tsx";
 import { Sidebar } from "../chat/Sidebar.tsx";
@@ -17,28 +18,25 @@ import { IconButton } from "../ui/IconButton.tsx";
 import { ResizeHandle } from "../ui/ResizeHandle.tsx";
 import { AnswerText } from "./AnswerText.tsx";
 import { actions, onShortcut, shortcutText } from "./commands.ts";
+import { useNarrow } from "./narrow.ts";
 import { useShell } from "./shellStore.ts";
 import { StatusBar } from "./StatusBar.tsx";
 
-const narrow = window.matchMedia("(max-width: 959px)");
-function useNarrow(): boolean {
-  return useSyncExternalStore(
-    (listener) => {
-      narrow.addEventListener("change", listener);
-      return () => narrow.removeEventListener("change", listener);
-    },
-    () => narrow.matches,
-  );
+function useSidebarShown(): boolean {
+  const beside = useSettings((settings) => settings.sidebarOpen);
+  const over = useShell((shell) => shell.sidebarOver);
+  return useNarrow() ? over : beside;
 }
 
 function TitleBar() {
-  const { sidebarOpen, inspectorOpen } = useSettings();
+  const inspectorOpen = useSettings((settings) => settings.inspectorOpen);
+  const sidebarShown = useSidebarShown();
   return (
     <header className="drag-region flex h-10 shrink-0 items-center gap-2 border-b border-line bg-surface px-2">
       <IconButton
         label="Conversations"
         shortcut={shortcutText(actions.toggleSidebar)}
-        pressed={sidebarOpen}
+        pressed={sidebarShown}
         onClick={() => void actions.toggleSidebar.perform()}
       >
         <PanelLeft size={16} aria-hidden />
@@ -58,20 +56,36 @@ function TitleBar() {
   );
 }
 
-function SidebarColumn({ over }: { readonly over: boolean }) {
+function SidebarColumn() {
   const width = useSettings((settings) => settings.sidebarWidth);
+  const openId = useChat((chat) => chat.openId);
+  const over = useNarrow();
+  const close = (): void => useShell.setState({ sidebarOver: false });
+  // Whatever was chosen in the list is what the reader wants to see next.
+  useEffect(close, [openId]);
+
   return (
-    <div className={over ? "absolute inset-y-0 left-0 z-30 flex shadow-2xl" : "flex"}>
-      <Sidebar width={width} onSettings={() => void actions.openSettings.perform()} />
-      <ResizeHandle
-        label="Width of the conversation list"
-        width={width}
-        min={200}
-        max={400}
-        direction={1}
-        onResize={(sidebarWidth) => updateSettings({ sidebarWidth })}
-      />
-    </div>
+    <>
+      {over && (
+        <button
+          type="button"
+          aria-label="Close the conversation list"
+          onClick={close}
+          className="absolute inset-0 z-20 cursor-default bg-black/30"
+        />
+      )}
+      <div className={over ? "absolute inset-y-0 left-0 z-30 flex shadow-2xl" : "flex"}>
+        <Sidebar width={width} onSettings={() => void actions.openSettings.perform()} />
+        <ResizeHandle
+          label="Width of the conversation list"
+          width={width}
+          min={200}
+          max={400}
+          direction={1}
+          onResize={(sidebarWidth) => updateSettings({ sidebarWidth })}
+        />
+      </div>
+    </>
   );
 }
 
@@ -108,9 +122,9 @@ function useModelName(): string | null {
 
 export function App() {
   const modelName = useModelName();
-  const { sidebarOpen, inspectorOpen } = useSettings();
+  const inspectorOpen = useSettings((settings) => settings.inspectorOpen);
+  const sidebarShown = useSidebarShown();
   const settingsOpen = useShell((shell) => shell.settingsOpen);
-  const over = useNarrow();
   const theme = useTheme();
 
   useEffect(() => {
@@ -122,7 +136,7 @@ export function App() {
     <div className="flex h-full flex-col">
       <TitleBar />
       <div className="relative flex min-h-0 flex-1">
-        {sidebarOpen && <SidebarColumn over={over} />}
+        {sidebarShown && <SidebarColumn />}
         <main className="flex min-w-0 flex-1 flex-col">
           <Thread AnswerText={AnswerText} modelName={modelName} />
           <Composer />

@@ -4,6 +4,7 @@ import { copyLastReply, regenerate, stopRun } from "../chat/actions/messageActio
 import { usePicker } from "../models/pickerStore.ts";
 import { updateSettings, useSettings } from "../platform/settingsStore.ts";
 import type { Action } from "../ui/action.ts";
+import { isNarrow } from "./narrow.ts";
 import { useShell } from "./shellStore.ts";
 import { reportError } from "../platform/toasts.ts";
 
@@ -11,7 +12,10 @@ const toggleSidebar: Action = {
   id: "view.sidebar",
   label: "Show or hide conversations",
   keys: ["mod+b"],
-  perform: () => updateSettings({ sidebarOpen: !useSettings.getState().sidebarOpen }),
+  perform: () => {
+    if (isNarrow()) useShell.setState((shell) => ({ sidebarOver: !shell.sidebarOver }));
+    else updateSettings({ sidebarOpen: !useSettings.getState().sidebarOpen });
+  },
 };
 
 const toggleExperts: Action = {
@@ -40,7 +44,8 @@ const search: Action = {
   label: "Search all messages",
   keys: ["mod+k"],
   perform: () => {
-    updateSettings({ sidebarOpen: true });
+    if (isNarrow()) useShell.setState({ sidebarOver: true });
+    else updateSettings({ sidebarOpen: true });
     requestAnimationFrame(() => document.getElementById("search")?.focus());
   },
 };
