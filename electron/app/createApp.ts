@@ -82,7 +82,12 @@ export function createApp(options: AppOptions): App {
       notify(
         reason === null
           ? { id: "storage", level: "info", message: "Everything that was waiting has been saved." }
-          : { id: "storage", level: "error", message: reason.message, ...(reason.details === undefined ? {} : { details: reason.details }) },
+          : {
+              id: "storage",
+              level: "error",
+              message: reason.message,
+              ...(reason.details === undefined ? {} : { details: reason.details }),
+            },
       ),
     log: log.info,
   });

@@ -4,7 +4,9 @@ import { type AppErrorCode, AppError, toWire, type WireError } from "../contract
 import { type Handlers, services } from "../contract/ipc.ts";
 import type { CallSpec } from "../contract/service.ts";
 
-export type CallResult = { readonly ok: true; readonly value: unknown } | { readonly ok: false; readonly error: WireError };
+export type CallResult =
+  | { readonly ok: true; readonly value: unknown }
+  | { readonly ok: false; readonly error: WireError };
 export type Dispatch = (service: unknown, call: unknown, input: unknown) => Promise<CallResult>;
 
 type AnyHandler = (input: unknown) => Promise<unknown>;
@@ -16,7 +18,8 @@ export function createDispatch(handlers: Handlers, onFailure: (channel: string, 
     try {
       const spec = specOf(service, call, channel);
       const parsed = spec.input.safeParse(input);
-      if (!parsed.success) throw new AppError("bad-argument", `${channel} was called with ${describe(parsed.error.issues)}.`);
+      if (!parsed.success)
+        throw new AppError("bad-argument", `${channel} was called with ${describe(parsed.error.issues)}.`);
       const handler = handlerOf(handlers, service, call);
       return { ok: true, value: await handler(parsed.data) };
     } catch (error) {

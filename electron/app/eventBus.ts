@@ -18,7 +18,7 @@ export function createEventBus(onListenerError: (error: unknown) => void): Event
   const listeners = new Set<EventListener>();
   return {
     publish<S extends ServiceName, E extends EventName<S>>(service: S, event: E, payload: EventOf<S, E>): void {
-      for (const listener of [...listeners]) {
+      for (const listener of listeners) {
         try {
           listener({ service, event, payload });
         } catch (error) {

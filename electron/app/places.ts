@@ -22,7 +22,10 @@ export function places(resources?: string, products = fileURLToPath(new URL(".",
     renderer: join(products, "renderer"),
     engineHost: join(products, "host.js"),
     preload: join(products, "preload.cjs"),
-    models: [join(products, "..", "..", "models", "default"), ...(resources === undefined ? [] : [join(resources, "default")])],
+    models: [
+      join(products, "..", "..", "models", "default"),
+      ...(resources === undefined ? [] : [join(resources, "default")]),
+    ],
     version: manifest.version,
   };
 }

@@ -37,7 +37,11 @@ export async function findRendererFile(folder: string, urlPath: string): Promise
     const facts = await stat(path);
     return facts.isFile() ? { path, mime, bytes: facts.size, immutable: name.startsWith("assets/") } : undefined;
   } catch (error) {
-    if (error instanceof Error && "code" in error && ["ENOENT", "ENOTDIR", "ENAMETOOLONG"].includes(String(error.code))) {
+    if (
+      error instanceof Error &&
+      "code" in error &&
+      ["ENOENT", "ENOTDIR", "ENAMETOOLONG"].includes(String(error.code))
+    ) {
       return undefined;
     }
     throw error;

@@ -16,7 +16,13 @@ export interface AnswerPlan {
 
 export interface AnswerEvents {
   onPrefill(progress: { done: number; reused: number; total: number }): void;
-  onTokens(piece: { offset: number; text: string; tokens: number; tokensPerSecond: number; trace: TraceChunk | null }): void;
+  onTokens(piece: {
+    offset: number;
+    text: string;
+    tokens: number;
+    tokensPerSecond: number;
+    trace: TraceChunk | null;
+  }): void;
   /** Exactly once, last. `error` is null for an answer that ended as it should, cancelled ones included. */
   onEnd(error: WireError | null): void;
 }

@@ -10,7 +10,7 @@ export function branchTo<M extends TreeMessage>(messages: readonly M[], leafId: 
   const byId = new Map(messages.map((message) => [message.id, message]));
   const branch: M[] = [];
   const seen = new Set<string>();
-  for (let id = leafId; id !== null && !seen.has(id); ) {
+  for (let id = leafId; id !== null && !seen.has(id);) {
     const message = byId.get(id);
     if (message === undefined) break;
     seen.add(id);

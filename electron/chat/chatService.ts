@@ -109,7 +109,10 @@ export function createChatService(dependencies: ChatDependencies): ChatService {
     if (closing) throw new AppError("conflict", "Conclave is closing; send the message again after the next start.");
     const busy = [...runs.values()].some((run) => run.plan.message.conversationId === conversationId);
     if (busy || starting.has(conversationId)) {
-      throw new AppError("conflict", "An answer is still being written in this conversation; stop it or wait for its end.");
+      throw new AppError(
+        "conflict",
+        "An answer is still being written in this conversation; stop it or wait for its end.",
+      );
     }
     starting.add(conversationId);
     try {
@@ -125,7 +128,12 @@ export function createChatService(dependencies: ChatDependencies): ChatService {
   }
 
   /** The rows of a turn, all or none. */
-  function writeTurn(conversation: Conversation, parentId: string | null, text: string | null, model: AnsweringModel): Turn {
+  function writeTurn(
+    conversation: Conversation,
+    parentId: string | null,
+    text: string | null,
+    model: AnsweringModel,
+  ): Turn {
     const preferences = dependencies.preferences();
     const sampler: Sampler = { ...preferences.sampler, ...withoutUndefined(conversation.sampler) };
     const createdAt = now();
@@ -148,7 +156,15 @@ export function createChatService(dependencies: ChatDependencies): ChatService {
     };
     database.transaction(() => {
       if (text !== null && userId !== null) {
-        insertMessage(database, { id: userId, conversationId, parentId, role: "user", state: "complete", createdAt, text });
+        insertMessage(database, {
+          id: userId,
+          conversationId,
+          parentId,
+          role: "user",
+          state: "complete",
+          createdAt,
+          text,
+        });
         nameUntitled(database, conversationId, titleFrom(text));
       }
       insertMessage(database, {

@@ -41,7 +41,11 @@ describe("transcript", () => {
   });
 
   it("joins two user turns around an answer that failed without a word", () => {
-    const failed = [message("u1", null, "user", "One"), message("a1", "u1", "assistant", ""), message("u2", "a1", "user", "Two")];
+    const failed = [
+      message("u1", null, "user", "One"),
+      message("a1", "u1", "assistant", ""),
+      message("u2", "a1", "user", "Two"),
+    ];
     expect(transcript(failed, "u2", "")).toEqual([{ role: "user", content: "One\n\nTwo" }]);
   });
 });

@@ -18,7 +18,8 @@ export function transcript(messages: readonly Message[], leafId: string, systemP
     const content = textOf(message);
     if (content === "") continue;
     const last = turns.at(-1);
-    if (last?.role === message.role) turns[turns.length - 1] = { role: last.role, content: `${last.content}\n\n${content}` };
+    if (last?.role === message.role)
+      turns[turns.length - 1] = { role: last.role, content: `${last.content}\n\n${content}` };
     else turns.push({ role: message.role, content });
   }
   return turns;

@@ -100,7 +100,9 @@ export function listMessages(db: Database, conversationId: string): Message[] {
   );
   const traced = new Set(
     db
-      .all(db.build.selectFrom("expert_traces").select("message_id").where("message_id", "in", idsOf(db, conversationId)))
+      .all(
+        db.build.selectFrom("expert_traces").select("message_id").where("message_id", "in", idsOf(db, conversationId)),
+      )
       .map((row) => row.message_id),
   );
   return rows.map((row) => toMessage(row, parts.get(row.id) ?? [], runs.get(row.id), traced.has(row.id)));

@@ -33,9 +33,7 @@ function toModel(row: Selectable<ModelsTable>): StoredModel {
 
 /** The embedded model first, then the newest. */
 export function listModels(db: Database): StoredModel[] {
-  return db
-    .all(db.build.selectFrom("models").selectAll().orderBy("source").orderBy("added_at", "desc"))
-    .map(toModel);
+  return db.all(db.build.selectFrom("models").selectAll().orderBy("source").orderBy("added_at", "desc")).map(toModel);
 }
 
 export function findModel(db: Database, id: string): StoredModel | undefined {

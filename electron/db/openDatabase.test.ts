@@ -1,4 +1,16 @@
-import { closeSync, copyFileSync, existsSync, mkdirSync, mkdtempSync, openSync, readdirSync, readFileSync, rmSync, writeFileSync, writeSync } from "node:fs";
+import {
+  closeSync,
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+  writeSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
@@ -48,7 +60,15 @@ describe("opening", () => {
     expect(database.allRaw).toBeTypeOf("function");
     expect(existsSync(join(folder, "deep", "er", `${databaseFileName}-wal`))).toBe(true);
     expect(() =>
-      insertMessage(database, { id: "m", conversationId: "no", parentId: null, role: "user", state: "complete", createdAt: 1, text: "" }),
+      insertMessage(database, {
+        id: "m",
+        conversationId: "no",
+        parentId: null,
+        role: "user",
+        state: "complete",
+        createdAt: 1,
+        text: "",
+      }),
     ).toThrow(/FOREIGN KEY/);
     database.close();
   });
@@ -92,13 +112,18 @@ describe("opening", () => {
     fill(1);
     let list = migrations;
     for (let version = 3; version <= 9; version += 1) {
-      list = [...list, { version, name: "next", sql: `CREATE TABLE t${version} (x) STRICT`.replace("(x)", "(x TEXT)") }];
+      list = [
+        ...list,
+        { version, name: "next", sql: `CREATE TABLE t${version} (x) STRICT`.replace("(x)", "(x TEXT)") },
+      ];
       const now = () => new Date(2026, 0, version);
       openDatabase(folder, { migrations: list, now }).database.close();
     }
-    expect(readdirSync(join(folder, "backups")).toSorted().map((name) => name.slice(0, 8))).toEqual(
-      [4, 5, 6, 7, 8].map((version) => `schema-${version}`),
-    );
+    expect(
+      readdirSync(join(folder, "backups"))
+        .toSorted()
+        .map((name) => name.slice(0, 8)),
+    ).toEqual([4, 5, 6, 7, 8].map((version) => `schema-${version}`));
   });
 });
 

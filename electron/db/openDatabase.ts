@@ -62,7 +62,10 @@ export function openDatabase(folder: string, options: OpenOptions = {}): OpenedD
 function makeFolder(folder: string): void {
   if (existsSync(folder)) {
     if (statSync(folder).isDirectory()) return;
-    throw new AppError("bad-argument", `${folder} is not a folder, so no conversations can be kept in it; choose another place.`);
+    throw new AppError(
+      "bad-argument",
+      `${folder} is not a folder, so no conversations can be kept in it; choose another place.`,
+    );
   }
   if (dirname(folder) !== folder) makeFolder(dirname(folder));
   mkdirSync(folder);

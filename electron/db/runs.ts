@@ -1,6 +1,13 @@
 // The runs table: how each answer came about, one row per assistant message.
 import type { Selectable } from "kysely";
-import { type Run, type Sampler, samplerSchema, stopReasonSchema, type StopReason, type Timings } from "../contract/chat.ts";
+import {
+  type Run,
+  type Sampler,
+  samplerSchema,
+  stopReasonSchema,
+  type StopReason,
+  type Timings,
+} from "../contract/chat.ts";
 import { defaultSampler } from "../contract/chat.ts";
 import { type WireError, wireErrorSchema } from "../contract/errors.ts";
 import type { Database } from "./database.ts";
@@ -62,7 +69,8 @@ export function finishRun(db: Database, runId: string, outcome: RunOutcome): voi
         engine_version: outcome.engineVersion,
         stop_reason: outcome.stopReason,
         // Details hold stacks and paths: they go to the log, not into a record that people export.
-        error: outcome.error === null ? null : JSON.stringify({ code: outcome.error.code, message: outcome.error.message }),
+        error:
+          outcome.error === null ? null : JSON.stringify({ code: outcome.error.code, message: outcome.error.message }),
         prompt_tokens: timings?.promptTokens ?? null,
         reused_tokens: timings?.reusedTokens ?? null,
         generated_tokens: timings?.generatedTokens ?? null,

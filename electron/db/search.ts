@@ -35,7 +35,10 @@ export function searchQuery(db: Database, terms: readonly string[], limit: numbe
   if (indexed.length > 0) {
     const match = indexed.map(quoted).join(" AND ");
     query = query.where("message_parts.seq", "in", (inner) =>
-      inner.selectFrom("message_search").select("rowid").where(sql<boolean>`message_search MATCH ${match}`),
+      inner
+        .selectFrom("message_search")
+        .select("rowid")
+        .where(sql<boolean>`message_search MATCH ${match}`),
     );
   }
   for (const term of short) {

@@ -24,14 +24,18 @@ function fold(text: string): { folded: string; origins: number[] } {
 export function snippetOf(text: string, terms: readonly string[]): string {
   const { folded, origins } = fold(text);
   const needles = terms.map((term) => fold(term).folded).filter((needle) => needle !== "");
-  const first = Math.min(...needles.map((needle) => folded.indexOf(needle)).filter((index) => index >= 0), folded.length);
+  const first = Math.min(
+    ...needles.map((needle) => folded.indexOf(needle)).filter((index) => index >= 0),
+    folded.length,
+  );
   const found = first === folded.length ? 0 : first;
   const from = startOfWord(folded, Math.max(0, found - before), found);
   const to = Math.min(folded.length, from + longest);
   const marks = matches(folded, needles, from, to);
   let result = from > 0 ? "…" : "";
   let at = from;
-  const piece = (start: number, end: number): string => text.slice(origins[start], origins[end]).replaceAll(/\s+/gu, " ");
+  const piece = (start: number, end: number): string =>
+    text.slice(origins[start], origins[end]).replaceAll(/\s+/gu, " ");
   for (const [start, end] of marks) {
     result += `${piece(at, start)}${matchStart}${piece(start, end)}${matchEnd}`;
     at = end;
@@ -49,7 +53,11 @@ function startOfWord(folded: string, from: number, found: number): number {
 function matches(folded: string, needles: readonly string[], from: number, to: number): [number, number][] {
   const all: [number, number][] = [];
   for (const needle of needles) {
-    for (let at = folded.indexOf(needle, from); at >= 0 && at + needle.length <= to; at = folded.indexOf(needle, at + 1)) {
+    for (
+      let at = folded.indexOf(needle, from);
+      at >= 0 && at + needle.length <= to;
+      at = folded.indexOf(needle, at + 1)
+    ) {
       all.push([at, at + needle.length]);
     }
   }

@@ -37,7 +37,12 @@ afterEach(() => remove());
 function conversation(id: string, createdAt = 1): void {
   insertConversation(db, { id, title: "", createdAt });
 }
-function message(id: string, parentId: string | null, text: string, state: "complete" | "generating" = "complete"): void {
+function message(
+  id: string,
+  parentId: string | null,
+  text: string,
+  state: "complete" | "generating" = "complete",
+): void {
   const role = parentId === null ? "user" : "assistant";
   insertMessage(db, { id, conversationId: "c", parentId, role, state, createdAt: 5, text });
 }
@@ -175,7 +180,9 @@ describe("search", () => {
   });
 
   it("marks matches in a snippet", () => {
-    expect(searchMessages(db, "zurich", 1, "New chat")[0]?.snippet).toBe("Die Straße nach \uE000Zürich\uE001, Café am Fluß");
+    expect(searchMessages(db, "zurich", 1, "New chat")[0]?.snippet).toBe(
+      "Die Straße nach \uE000Zürich\uE001, Café am Fluß",
+    );
   });
 });
 
@@ -245,9 +252,20 @@ describe("small tables", () => {
   });
 
   it("replace settings and traces", () => {
-    writeSettings(db, new Map([["a", "1"], ["b", "2"]]));
+    writeSettings(
+      db,
+      new Map([
+        ["a", "1"],
+        ["b", "2"],
+      ]),
+    );
     writeSettings(db, new Map([["a", "3"]]));
-    expect(readSettings(db)).toEqual(new Map([["a", "3"], ["b", "2"]]));
+    expect(readSettings(db)).toEqual(
+      new Map([
+        ["a", "3"],
+        ["b", "2"],
+      ]),
+    );
     conversation("c");
     message("u", null, "Question");
     saveTrace(db, "u", new Uint8Array([1]));

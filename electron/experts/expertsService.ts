@@ -45,7 +45,9 @@ export function joinChunks(chunks: readonly TraceChunk[]): TraceChunk | null {
   const [first] = chunks;
   if (first === undefined) return null;
   const same = (chunk: TraceChunk): boolean =>
-    chunk.moeLayers === first.moeLayers && chunk.expertsUsed === first.expertsUsed && chunk.expertCount === first.expertCount;
+    chunk.moeLayers === first.moeLayers &&
+    chunk.expertsUsed === first.expertsUsed &&
+    chunk.expertCount === first.expertCount;
   const change = chunks.findIndex((chunk) => !same(chunk));
   const used = change < 0 ? chunks : chunks.slice(0, change);
   return {

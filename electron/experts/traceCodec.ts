@@ -41,10 +41,15 @@ export function decodeTrace(blob: Uint8Array): TraceChunk {
   const view = new DataView(blob.buffer, blob.byteOffset, blob.byteLength);
   if (view.getUint8(0) !== version) throw damaged(`version ${view.getUint8(0)} is unknown`);
   const expertBytes = view.getUint8(1);
-  const [moeLayers, expertsUsed, expertCount] = [view.getUint16(2, true), view.getUint16(4, true), view.getUint16(6, true)];
+  const [moeLayers, expertsUsed, expertCount] = [
+    view.getUint16(2, true),
+    view.getUint16(4, true),
+    view.getUint16(6, true),
+  ];
   const [firstToken, tokens] = [view.getUint32(8, true), view.getUint32(12, true)];
   const slots = tokens * moeLayers * expertsUsed;
-  if (slots > maxSlots || tokens > maxSlots || (expertBytes !== 1 && expertBytes !== 2)) throw damaged("its sizes are impossible");
+  if (slots > maxSlots || tokens > maxSlots || (expertBytes !== 1 && expertBytes !== 2))
+    throw damaged("its sizes are impossible");
   const body = inflate(blob.subarray(headerBytes), slots * (expertBytes + 1) + tokens * maxTextLengthBytes);
   if (body.length < slots * (expertBytes + 1)) throw damaged("it is cut short");
   const experts = new Uint8Array(slots * 2);
@@ -98,5 +103,8 @@ function decodeLengths(bytes: Uint8Array, tokens: number): number[] {
 }
 
 function damaged(why: string): AppError {
-  return new AppError("bad-file", `The stored expert trace of this answer cannot be read: ${why}; answer again to get a new one.`);
+  return new AppError(
+    "bad-file",
+    `The stored expert trace of this answer cannot be read: ${why}; answer again to get a new one.`,
+  );
 }

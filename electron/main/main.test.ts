@@ -16,7 +16,10 @@ const electron = vi.hoisted(() => ({
   scheme: undefined as ((request: Request) => Promise<Response>) | undefined,
 }));
 vi.mock("electron", () => ({
-  app: { isPackaged: true, on: (_name: string, listener: (event: unknown, contents: unknown) => void) => electron.created.push(listener) },
+  app: {
+    isPackaged: true,
+    on: (_name: string, listener: (event: unknown, contents: unknown) => void) => electron.created.push(listener),
+  },
   ipcMain: {
     handle: (channel: string, handler: Invoke) => electron.handlers.set(channel, handler),
     removeHandler: (channel: string) => electron.handlers.delete(channel),
@@ -65,7 +68,15 @@ describe("addresses", () => {
 describe("ipc", () => {
   function contents(id: number, origin = pageOrigin) {
     const mainFrame = { origin };
-    return Object.assign(new EventEmitter(), { id, mainFrame, isDestroyed: () => false, sent: [] as unknown[][], send(...args: unknown[]) { this.sent.push(args); } });
+    return Object.assign(new EventEmitter(), {
+      id,
+      mainFrame,
+      isDestroyed: () => false,
+      sent: [] as unknown[][],
+      send(...args: unknown[]) {
+        this.sent.push(args);
+      },
+    });
   }
   const dispatched: unknown[][] = [];
   const denied: string[] = [];
@@ -96,7 +107,8 @@ describe("ipc", () => {
     const strayed = contents(3, "https://evil.example");
     ipc.admit(own as never);
     ipc.admit(strayed as never);
-    const call = (sender: unknown, senderFrame: unknown) => electron.handlers.get("settings.get")?.({ sender, senderFrame }, {});
+    const call = (sender: unknown, senderFrame: unknown) =>
+      electron.handlers.get("settings.get")?.({ sender, senderFrame }, {});
     expect(await call(own, own.mainFrame)).toMatchObject({ ok: true });
     for (const [sender, frame] of [
       [own, { origin: pageOrigin }],
@@ -125,7 +137,9 @@ describe("lock-down", () => {
   it("denies windows, webviews and every navigation away", () => {
     lockDownContents(() => undefined);
     let open: ((details: { url: string }) => unknown) | undefined;
-    const contents = Object.assign(new EventEmitter(), { setWindowOpenHandler: (handler: typeof open) => (open = handler) });
+    const contents = Object.assign(new EventEmitter(), {
+      setWindowOpenHandler: (handler: typeof open) => (open = handler),
+    });
     electron.created[0]?.({}, contents);
     expect(open?.({ url: "https://example.org" })).toEqual({ action: "deny" });
     for (const name of ["will-navigate", "will-frame-navigate", "will-redirect", "will-attach-webview"]) {
@@ -159,10 +173,22 @@ describe("lock-down", () => {
     expect((set["device"] as () => boolean)()).toBe(false);
     const cancelled = (url: string): boolean => {
       const answers: { cancel: boolean }[] = [];
-      (set["before"] as unknown as (details: { url: string }, answer: (value: { cancel: boolean }) => void) => void)({ url }, (value) => answers.push(value));
+      (set["before"] as unknown as (details: { url: string }, answer: (value: { cancel: boolean }) => void) => void)(
+        { url },
+        (value) => answers.push(value),
+      );
       return answers[0]?.cancel === true;
     };
-    expect(["https://example.org/", "http://127.0.0.1:1/", "ws://x/", "file:///etc/passwd", "data:text/html,x", "devtools://x/"].every(cancelled)).toBe(true);
+    expect(
+      [
+        "https://example.org/",
+        "http://127.0.0.1:1/",
+        "ws://x/",
+        "file:///etc/passwd",
+        "data:text/html,x",
+        "devtools://x/",
+      ].every(cancelled),
+    ).toBe(true);
     expect(["app://bundle/index.html", "blob:app://bundle/1"].some(cancelled)).toBe(false);
   });
 });
@@ -195,7 +221,8 @@ describe("menu", () => {
   it("has the editing keys everywhere and reload nowhere", () => {
     for (const platform of ["linux", "darwin", "win32"] as const) {
       const text = JSON.stringify(menuTemplate(platform, true));
-      for (const role of ["undo", "copy", "paste", "selectAll", "zoomIn", "resetZoom", "minimize"]) expect(text).toContain(`"${role}"`);
+      for (const role of ["undo", "copy", "paste", "selectAll", "zoomIn", "resetZoom", "minimize"])
+        expect(text).toContain(`"${role}"`);
       expect(text).not.toMatch(/reload|toggleDevTools/i);
     }
     expect(JSON.stringify(menuTemplate("linux", false))).toContain("toggleDevTools");

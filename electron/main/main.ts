@@ -6,7 +6,7 @@ import { parseArgs } from "node:util";
 import { app, BrowserWindow, dialog, session } from "electron";
 import { type App, createApp } from "../app/createApp.ts";
 import { dataFolder } from "../app/dataFolder.ts";
-import { createLog, type Log } from "../app/log.ts";
+import { createLog } from "../app/log.ts";
 import { places } from "../app/places.ts";
 import { AppError } from "../contract/errors.ts";
 import { createEngineClient } from "../engine/engineClient.ts";
@@ -18,7 +18,11 @@ import { openExternalSafe } from "./openExternalSafe.ts";
 import { registerPageScheme, servePage } from "./pageScheme.ts";
 import { spawnWithUtilityProcess } from "./spawnUtility.ts";
 
-const { values: given } = parseArgs({ args: process.argv.slice(1), strict: false, options: { data: { type: "string" } } });
+const { values: given } = parseArgs({
+  args: process.argv.slice(1),
+  strict: false,
+  options: { data: { type: "string" } },
+});
 const folder = dataFolder(typeof given.data === "string" ? given.data : undefined);
 const log = createLog(join(folder, "logs"));
 const { renderer, engineHost, preload, models, version } = places(process.resourcesPath);
@@ -77,11 +81,11 @@ function start(): void {
   app.on("window-all-closed", () => {
     if (process.platform !== "darwin") app.quit();
   });
-  closeBeforeQuit(services, log);
+  closeBeforeQuit(services);
 }
 
 /** Electron does not wait for promises on the way out, so the first quit is held back until everything is stored. */
-function closeBeforeQuit(services: App, log: Log): void {
+function closeBeforeQuit(services: App): void {
   let closed = false;
   app.on("will-quit", (event) => {
     if (closed) return;

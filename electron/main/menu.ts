@@ -31,7 +31,15 @@ export function menuTemplate(platform: NodeJS.Platform, packaged: boolean): Item
     { label: "File", submenu: [mac ? { role: "close" } : { role: "quit" }] },
     { label: "Edit", submenu: edit },
     { label: "View", submenu: view },
-    { label: "Window", submenu: [{ role: "minimize" }, ...(mac ? [{ role: "zoom" } satisfies Item, separator, { role: "front" } satisfies Item] : [{ role: "close" } satisfies Item])] },
+    {
+      label: "Window",
+      submenu: [
+        { role: "minimize" },
+        ...(mac
+          ? [{ role: "zoom" } satisfies Item, separator, { role: "front" } satisfies Item]
+          : [{ role: "close" } satisfies Item]),
+      ],
+    },
   ];
 }
 

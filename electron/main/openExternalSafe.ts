@@ -15,7 +15,9 @@ export async function openExternalSafe(url: URL, parent: BrowserWindow | null): 
     cancelId: 1,
     noLink: true,
   };
-  const { response } = await (parent === null ? dialog.showMessageBox(options) : dialog.showMessageBox(parent, options));
+  const { response } = await (parent === null
+    ? dialog.showMessageBox(options)
+    : dialog.showMessageBox(parent, options));
   if (response !== 0) return false;
   await shell.openExternal(url.href);
   return true;

@@ -36,7 +36,10 @@ export async function readModelFile(path: string): Promise<ModelFile> {
     if (error instanceof AppError || !(error instanceof Error) || !("code" in error)) throw error;
     const code = String(error.code);
     const missing = code === "ENOENT" || code === "ENOTDIR";
-    throw new AppError(missing ? "not-found" : "io", `The model file ${path} cannot be used: ${sentences[code] ?? error.message}.`);
+    throw new AppError(
+      missing ? "not-found" : "io",
+      `The model file ${path} cannot be used: ${sentences[code] ?? error.message}.`,
+    );
   }
 }
 

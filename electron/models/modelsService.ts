@@ -133,7 +133,8 @@ export function createModelsService(dependencies: ModelsDependencies): ModelsSer
 
   function modelOf(id: string): StoredModel {
     const model = findModel(database, id);
-    if (model === undefined) throw new AppError("not-found", "This model is not in the library any more; choose another one.");
+    if (model === undefined)
+      throw new AppError("not-found", "This model is not in the library any more; choose another one.");
     return model;
   }
 
@@ -165,7 +166,12 @@ export function createModelsService(dependencies: ModelsDependencies): ModelsSer
       const { threads, context, chatTemplate } = dependencies.preferences();
       setLoaded({ state: "loading", modelId, doneBytes: 0, totalBytes: model.fileBytes });
       const facts = await engine.load(
-        { path: model.path, threads, context: context === 0 ? Math.min(model.contextTrained, defaultContext) : context, chatTemplate },
+        {
+          path: model.path,
+          threads,
+          context: context === 0 ? Math.min(model.contextTrained, defaultContext) : context,
+          chatTemplate,
+        },
         (doneBytes, totalBytes) => {
           if (mine() && loaded.state === "loading") setLoaded({ state: "loading", modelId, doneBytes, totalBytes });
         },
@@ -188,7 +194,11 @@ export function createModelsService(dependencies: ModelsDependencies): ModelsSer
       return library();
     },
     async addFile({ path }) {
-      if (!isAbsolute(path)) throw new AppError("bad-argument", "The path of a model file must be absolute; give it from the root of the disk.");
+      if (!isAbsolute(path))
+        throw new AppError(
+          "bad-argument",
+          "The path of a model file must be absolute; give it from the root of the disk.",
+        );
       return withHealth(await register(resolve(path), "file"));
     },
     async pickFile() {
@@ -197,7 +207,8 @@ export function createModelsService(dependencies: ModelsDependencies): ModelsSer
     },
     async remove({ modelId }) {
       const model = modelOf(modelId);
-      if (model.source === "embedded") throw new AppError("bad-argument", "The embedded model is part of Conclave and cannot be removed.");
+      if (model.source === "embedded")
+        throw new AppError("bad-argument", "The embedded model is part of Conclave and cannot be removed.");
       if ((loaded.state === "ready" || loaded.state === "loading") && loaded.modelId === modelId) {
         throw new AppError("conflict", "This model is loaded; unload it or load another one first.");
       }

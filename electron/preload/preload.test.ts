@@ -20,7 +20,8 @@ vi.mock("electron", () => ({
       electron.invoked.push([channel, input]);
       return { ok: true, value: channel };
     },
-    on: (channel: string, listener: (event: unknown, payload: unknown) => void) => electron.listeners.set(channel, listener),
+    on: (channel: string, listener: (event: unknown, payload: unknown) => void) =>
+      electron.listeners.set(channel, listener),
   },
 }));
 
@@ -44,7 +45,12 @@ describe("preload", () => {
 
   it("passes the contract's names only", async () => {
     expect(await conclave.call("chat", "search", { query: "x" })).toEqual({ ok: true, value: "chat.search" });
-    for (const [service, call] of [["chat", "nothing"], ["__proto__", "x"], ["chat.search", ""], ["app", "getInfo.x"]] as const) {
+    for (const [service, call] of [
+      ["chat", "nothing"],
+      ["__proto__", "x"],
+      ["chat.search", ""],
+      ["app", "getInfo.x"],
+    ] as const) {
       expect(await conclave.call(service, call, {})).toMatchObject({ ok: false, error: { code: "bad-argument" } });
     }
     expect(electron.invoked).toEqual([["chat.search", { query: "x" }]]);
@@ -65,11 +71,15 @@ describe("preload", () => {
     const handlers = Object.fromEntries(
       Object.entries(services).map(([service, spec]) => [
         service,
-        Object.fromEntries(Object.keys(spec.calls).map((call) => [call, async () => answered.push(`${service}.${call}`)])),
+        Object.fromEntries(
+          Object.keys(spec.calls).map((call) => [call, async () => answered.push(`${service}.${call}`)]),
+        ),
       ]),
     ) as unknown as Handlers;
     const dispatch = createDispatch(handlers, () => undefined);
-    const names = Object.entries(services).flatMap(([service, spec]) => Object.keys(spec.calls).map((call) => [service, call] as const));
+    const names = Object.entries(services).flatMap(([service, spec]) =>
+      Object.keys(spec.calls).map((call) => [service, call] as const),
+    );
     for (const [service, call] of names) {
       await conclave.call(service, call, {});
       // Input of the wrong shape proves as well that the socket knows the call.

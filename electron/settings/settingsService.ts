@@ -13,7 +13,13 @@ export interface SettingsService extends ServiceHandlers<"settings"> {
 type Key = keyof Settings;
 const keys = Object.keys(defaultSettings) as Key[];
 
-export function createSettingsService({ database, publish }: { database: Database; publish: Publish }): SettingsService {
+export function createSettingsService({
+  database,
+  publish,
+}: {
+  database: Database;
+  publish: Publish;
+}): SettingsService {
   let settings = load(database);
 
   function change(values: Partial<Settings>): Settings {

@@ -40,13 +40,16 @@ async function main(): Promise<void> {
     await web.close();
     await app.close();
   };
-  for (const signal of ["SIGINT", "SIGTERM"] as const) process.on(signal, () => void close().then(() => process.exit(0), fail));
+  for (const signal of ["SIGINT", "SIGTERM"] as const)
+    process.on(signal, () => void close().then(() => process.exit(0), fail));
   // Last, because whoever reads the address may end us at once.
   process.stdout.write(given.printJson ? `${JSON.stringify(facts)}\n` : `Conclave is at ${web.url}\n`);
 }
 
 function fail(error: unknown): never {
-  process.stderr.write(`${error instanceof AppError ? error.message : String(error instanceof Error ? error.stack : error)}\n`);
+  process.stderr.write(
+    `${error instanceof AppError ? error.message : String(error instanceof Error ? error.stack : error)}\n`,
+  );
   process.exit(1);
 }
 

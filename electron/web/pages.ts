@@ -21,7 +21,12 @@ export function createPages(folder: string, access: Access, onError: (error: unk
   };
 }
 
-async function answer(request: IncomingMessage, response: ServerResponse, folder: string, access: Access): Promise<void> {
+async function answer(
+  request: IncomingMessage,
+  response: ServerResponse,
+  folder: string,
+  access: Access,
+): Promise<void> {
   if (!access.hasOwnHost(request)) return say(response, 403, "This address does not belong to Conclave.");
   if (request.method !== "GET" && request.method !== "HEAD") {
     response.setHeader("Allow", "GET, HEAD");
@@ -33,7 +38,11 @@ async function answer(request: IncomingMessage, response: ServerResponse, folder
   const token = new URLSearchParams(query).get("token");
   if (path === "/" && token !== null && request.method === "GET") return exchange(request, response, access, token);
   if (!access.hasSession(request)) {
-    return say(response, 403, "This page needs the address that Conclave printed at its start; each address works once. Restart Conclave for a new one.");
+    return say(
+      response,
+      403,
+      "This page needs the address that Conclave printed at its start; each address works once. Restart Conclave for a new one.",
+    );
   }
   await send(request, response, folder, path);
 }
@@ -45,12 +54,18 @@ async function answer(request: IncomingMessage, response: ServerResponse, folder
 function exchange(request: IncomingMessage, response: ServerResponse, access: Access, token: string): void {
   const cookie = access.exchange(token);
   if (cookie === null && !access.hasSession(request)) {
-    return say(response, 403, "This address has been used already, or is not complete; restart Conclave for a new one.");
+    return say(
+      response,
+      403,
+      "This address has been used already, or is not complete; restart Conclave for a new one.",
+    );
   }
   if (cookie !== null) response.setHeader("Set-Cookie", cookie);
   response.setHeader("Content-Type", "text/html; charset=utf-8");
   response.setHeader("Cache-Control", "no-store");
-  response.end('<!doctype html><html lang="en"><meta http-equiv="refresh" content="0;url=/"><title>Conclave</title></html>');
+  response.end(
+    '<!doctype html><html lang="en"><meta http-equiv="refresh" content="0;url=/"><title>Conclave</title></html>',
+  );
 }
 
 async function send(request: IncomingMessage, response: ServerResponse, folder: string, path: string): Promise<void> {

@@ -29,7 +29,10 @@ export async function startWeb(
   await listen(server, port);
   const used = (server.address() as AddressInfo).port;
   const access = createAccess(used);
-  server.on("request", createPages(rendererFolder, access, (error) => log.error("request failed", { error: String(error) })));
+  server.on(
+    "request",
+    createPages(rendererFolder, access, (error) => log.error("request failed", { error: String(error) })),
+  );
   const sockets = serveSocket(server, app, access);
   return {
     url: access.url,
@@ -53,7 +56,10 @@ async function listen(server: ReturnType<typeof createServer>, port: number): Pr
   } catch (error) {
     const code = error instanceof Error && "code" in error ? String(error.code) : "";
     if (code === "EADDRINUSE") {
-      throw new AppError("conflict", `Port ${port} of 127.0.0.1 is taken; choose another with --port, or leave it out for any free one.`);
+      throw new AppError(
+        "conflict",
+        `Port ${port} of 127.0.0.1 is taken; choose another with --port, or leave it out for any free one.`,
+      );
     }
     if (code === "EACCES") {
       throw new AppError("forbidden", `Port ${port} may not be used by this user; choose one above 1023 with --port.`);

@@ -29,7 +29,8 @@ function mountComplaint(): string | null {
 }
 
 const complaint = mountComplaint();
-if (complaint !== null) process.stderr.write(`\nSKIPPED: full and read-only disks are not tested here: ${complaint}.\n\n`);
+if (complaint !== null)
+  process.stderr.write(`\nSKIPPED: full and read-only disks are not tested here: ${complaint}.\n\n`);
 
 describe.skipIf(complaint !== null)("a disk that refuses", () => {
   let outside: string;
@@ -97,13 +98,18 @@ describe.skipIf(complaint !== null)("a disk that refuses", () => {
     const long = "unsaved words ".repeat(20_000);
     run.say(long);
     await vi.waitFor(() => expect(notices("error")).toHaveLength(1), 5000);
-    expect(notices("error")[0]).toMatchObject({ payload: { message: expect.stringMatching(/disk.*is full; free some space/) } });
+    expect(notices("error")[0]).toMatchObject({
+      payload: { message: expect.stringMatching(/disk.*is full; free some space/) },
+    });
     run.end();
     await vi.waitFor(() => expect(events.some((one) => one.event === "runEnded")).toBe(true));
     expect(await answerOf(conversationId)).toMatchObject({ state: "complete", parts: [{ text: `Stored. ${long}` }] });
-    await expect(app?.handlers.chat.createConversation({ title: "x".repeat(300) }).then(async () => {
-      for (let index = 0; index < 200; index += 1) await app?.handlers.chat.createConversation({ title: "x".repeat(300) });
-    })).rejects.toMatchObject({ code: "disk-full" });
+    await expect(
+      app?.handlers.chat.createConversation({ title: "x".repeat(300) }).then(async () => {
+        for (let index = 0; index < 200; index += 1)
+          await app?.handlers.chat.createConversation({ title: "x".repeat(300) });
+      }),
+    ).rejects.toMatchObject({ code: "disk-full" });
 
     free();
     await vi.waitFor(() => expect(notices("info")).toHaveLength(1), 5000);

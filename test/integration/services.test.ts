@@ -71,7 +71,11 @@ describe("a turn", () => {
     const { chat, experts, models } = app.handlers;
     const conversation = await chat.createConversation({});
     expect(conversation.title).toBe("New chat");
-    const turn = await chat.sendMessage({ conversationId: conversation.id, parentId: null, text: "Tell me about a fox" });
+    const turn = await chat.sendMessage({
+      conversationId: conversation.id,
+      parentId: null,
+      text: "Tell me about a fox",
+    });
     expect(turn.userMessage?.parts).toEqual([{ type: "text", text: "Tell me about a fox" }]);
     expect(turn.assistantMessage).toMatchObject({ state: "generating", parentId: turn.userMessage?.id });
 
@@ -305,7 +309,9 @@ describe("conversations", () => {
     vi.setSystemTime(Date.now() + 25 * 3600 * 1000);
     open();
     vi.useRealTimers();
-    await expect(app.handlers.chat.restoreConversation({ conversationId: id })).rejects.toMatchObject({ code: "not-found" });
+    await expect(app.handlers.chat.restoreConversation({ conversationId: id })).rejects.toMatchObject({
+      code: "not-found",
+    });
   });
 
   it("keep the user's title when a message follows", async () => {
@@ -356,7 +362,13 @@ describe("models", () => {
 
 describe("dispatch", () => {
   it("refuses unknown names, also those of every object, and wrong input", async () => {
-    for (const [service, call] of [["chat", "nothing"], ["nothing", "x"], ["__proto__", "toString"], ["chat", "constructor"], [1, {}]]) {
+    for (const [service, call] of [
+      ["chat", "nothing"],
+      ["nothing", "x"],
+      ["__proto__", "toString"],
+      ["chat", "constructor"],
+      [1, {}],
+    ]) {
       expect(await app.dispatch(service, call, {})).toMatchObject({ ok: false, error: { code: "bad-argument" } });
     }
     expect(await app.dispatch("chat", "getMessages", { conversationId: 5 })).toMatchObject({
@@ -367,8 +379,18 @@ describe("dispatch", () => {
   });
 
   it("opens no address but http, https and mailto", async () => {
-    for (const url of ["file:///etc/passwd", "smb://host/x", "javascript:alert(1)", "ms-msdt:/id", "https://user:pw@host/", "nonsense"]) {
-      expect(await app.dispatch("app", "openExternal", { url })).toMatchObject({ ok: false, error: { code: "forbidden" } });
+    for (const url of [
+      "file:///etc/passwd",
+      "smb://host/x",
+      "javascript:alert(1)",
+      "ms-msdt:/id",
+      "https://user:pw@host/",
+      "nonsense",
+    ]) {
+      expect(await app.dispatch("app", "openExternal", { url })).toMatchObject({
+        ok: false,
+        error: { code: "forbidden" },
+      });
     }
   });
 });

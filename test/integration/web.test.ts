@@ -111,7 +111,13 @@ describe("access", () => {
 
   it("refuses another host, as after DNS rebinding, and does not spend the token on it", async () => {
     const path = web.url.slice(origin.length);
-    for (const Host of ["localhost", `localhost:${web.port}`, "evil.example", `127.0.0.1:${web.port}.evil.example`, "127.0.0.1"]) {
+    for (const Host of [
+      "localhost",
+      `localhost:${web.port}`,
+      "evil.example",
+      `127.0.0.1:${web.port}.evil.example`,
+      "127.0.0.1",
+    ]) {
       expect((await ask(path, { Host })).status).toBe(403);
     }
     expect((await ask(path)).status).toBe(200);
@@ -176,7 +182,9 @@ describe("socket", () => {
     const got: unknown[] = [];
     socket.on("message", (data) => got.push(decodeFrame(String(data))));
     for (const frame of frames) socket.send(frame);
-    await vi.waitFor(() => expect(got.filter((frame) => (frame as { id?: number }).id !== undefined)).toHaveLength(frames.length));
+    await vi.waitFor(() =>
+      expect(got.filter((frame) => (frame as { id?: number }).id !== undefined)).toHaveLength(frames.length),
+    );
     return got;
   }
 
@@ -220,7 +228,9 @@ describe("socket", () => {
 
   it("slows a page that runs wild without ending it", async () => {
     const socket = await connected();
-    const frames = Array.from({ length: 1000 }, (_, id) => encodeFrame({ id, service: "settings", call: "get", input: {} }));
+    const frames = Array.from({ length: 1000 }, (_, id) =>
+      encodeFrame({ id, service: "settings", call: "get", input: {} }),
+    );
     const got = await answers(socket, frames);
     const refused = got.filter((frame) => (frame as { ok?: boolean }).ok === false);
     expect(refused.length).toBeGreaterThan(100);
@@ -233,7 +243,14 @@ describe("socket", () => {
     const first = await connect({ Cookie, Origin: origin });
     if (typeof first === "number") throw new Error("refused");
     const { id } = await app.handlers.chat.createConversation({});
-    first.send(encodeFrame({ id: 1, service: "chat", call: "sendMessage", input: { conversationId: id, parentId: null, text: "Hi" } }));
+    first.send(
+      encodeFrame({
+        id: 1,
+        service: "chat",
+        call: "sendMessage",
+        input: { conversationId: id, parentId: null, text: "Hi" },
+      }),
+    );
     await vi.waitFor(async () => expect(await app.handlers.chat.getMessages({ conversationId: id })).toHaveLength(2));
     first.terminate();
     await vi.waitFor(async () =>

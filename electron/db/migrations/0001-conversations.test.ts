@@ -21,9 +21,14 @@ it("makes schema 1 from nothing: strict tables, and every foreign key has an ind
       )
       .all();
     expect(tables.filter((table) => table.strict === 0)).toEqual([]);
-    expect(tables.map((table) => table.name).toSorted()).toEqual(
-      ["conversations", "message_parts", "messages", "models", "runs", "settings"],
-    );
+    expect(tables.map((table) => table.name).toSorted()).toEqual([
+      "conversations",
+      "message_parts",
+      "messages",
+      "models",
+      "runs",
+      "settings",
+    ]);
     const unindexed = connection
       .prepare<[], { column: string }>(
         `SELECT t.name || '.' || f."from" AS "column" FROM pragma_table_list t, pragma_foreign_key_list(t.name) f

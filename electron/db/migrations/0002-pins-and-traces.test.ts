@@ -39,7 +39,11 @@ describe("a database of schema 1, as an older Conclave left it", () => {
       ["u2", "a1", "complete"],
       ["a3", "u2", "generating"],
     ]);
-    expect(messages[1]?.run).toMatchObject({ seed: 7, sampler: { temperature: 0.5, seed: 7 }, timings: { firstTokenMs: 30.5 } });
+    expect(messages[1]?.run).toMatchObject({
+      seed: 7,
+      sampler: { temperature: 0.5, seed: 7 },
+      timings: { firstTokenMs: 30.5 },
+    });
     expect(searchMessages(db, "zurich", 5, "").map((hit) => hit.messageId)).toEqual(["a1"]);
   });
 
