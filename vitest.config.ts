@@ -23,7 +23,7 @@ export default defineConfig({
           include: [
             "electron/**/*.test.ts",
             "build/**/*.test.ts",
-            "test/{addon,integration,electron-double}/**/*.test.ts",
+            "test/{addon,bench,integration,electron-double}/**/*.test.ts",
           ],
           pool: "forks",
         },
