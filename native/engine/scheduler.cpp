@@ -163,11 +163,11 @@ void Scheduler::plan_batch() {
   batch_ = Batch{};
   shares_.clear();
   n_prefill_rows_ = 0;
+  std::vector<ActiveRequest*> decoding;
   for (size_t i = 0; i < running_.size(); ++i) {   // make_room may shorten running_ behind i
-    ActiveRequest& request = *running_[i];
-    if (request.n_pending() == 1 && make_room(request)) add_share(request, 1);
+    if (running_[i]->n_pending() == 1 && make_room(*running_[i])) decoding.push_back(running_[i].get());
   }
-  size_t budget = static_cast<size_t>(pace_.prefill_rows(!shares_.empty()));
+  size_t budget = static_cast<size_t>(pace_.prefill_rows(!decoding.empty()));
   for (const RequestPtr& request : running_) {
     const size_t n_rows = std::min(request->n_pending(), budget);
     if (request->n_pending() <= 1 || n_rows == 0) continue;
@@ -175,6 +175,7 @@ void Scheduler::plan_batch() {
     budget -= n_rows;
     n_prefill_rows_ += static_cast<int>(n_rows);
   }
+  for (ActiveRequest* request : decoding) add_share(*request, 1);   // last: rows that want logits are neighbours
 }
 
 void Scheduler::add_share(ActiveRequest& request, size_t n_rows) {

@@ -14,7 +14,7 @@ struct Batch {
   std::vector<int32_t> row_sequence;   // [n] index into sequences
   std::vector<int32_t> slots;          // [n] where the row's keys and values go
   std::vector<SequencePages> sequences;
-  std::vector<int32_t> logit_rows;     // [m] ascending
+  std::vector<int32_t> logit_rows;     // [m] ascending; cheapest when they are neighbours (the last layer computes their whole range)
 
   int n_rows() const { return static_cast<int>(tokens.size()); }
   void add_row(int32_t token, int32_t position, int32_t sequence, int32_t slot) {

@@ -27,6 +27,16 @@ Block ffn_block(const FfnSpec& ffn) {
   return ffn.kind == FfnKind::kMoe ? ffn_moe : ffn_dense;
 }
 
+struct RowRange {
+  int64_t first, count;
+};
+
+/// The shortest run of rows that holds all that want logits.
+RowRange rows_wanted(const Batch& batch) {
+  if (batch.logit_rows.empty()) return {0, 0};
+  return {batch.logit_rows.front(), batch.logit_rows.back() - batch.logit_rows.front() + 1};
+}
+
 }  // namespace
 
 Forward::Forward(Ops& ops, const ModelSpec& spec, const ModelWeights& weights, std::span<const KvLayer> kv, int max_rows, int max_logit_rows)
@@ -66,7 +76,8 @@ bool Forward::run(const Batch& batch, const std::function<bool()>& keep_going) {
   }
   if (!batch.logit_rows.empty()) {
     const Tensor normed = work_.normed.rows(0, n);
-    normalise(normed, hidden, weights_.output_norm, weights_.output_norm_bias);
+    const RowRange wanted = rows_wanted(batch);
+    normalise(normed.rows(wanted.first, wanted.count), hidden.rows(wanted.first, wanted.count), weights_.output_norm, weights_.output_norm_bias);
     ops_.logits(work_.logits.rows(0, static_cast<int64_t>(batch.logit_rows.size())), normed, batch.logit_rows, weights_.output,
                 optional(weights_.output_bias), spec_.logit_scale, spec_.logit_softcap);
   }
@@ -81,17 +92,23 @@ void Forward::run_layer(size_t index, size_t moe_index, const Batch& batch) {
   const LayerWeights& weights = weights_.layers[index];
   const int64_t n = batch.n_rows();
   const Tensor hidden = work_.hidden.rows(0, n), normed = work_.normed.rows(0, n);
-  const bool moe = layer.ffn.kind == FfnKind::kMoe;
-  const BlockArgs block{
+  BlockArgs block{
       .ops = ops_, .spec = spec_, .layer = layer, .weights = weights, .model = weights_, .kv = kv_[index], .batch = batch,
       .x = normed, .out = hidden, .out_scale = spec_.residual_scale, .accumulate = true,
-      .q = work_.q, .k = work_.k, .v = work_.v, .attended = work_.attended,
-      .experts = moe ? work_.experts[moe_index].rows(0, n) : Tensor{},
-      .expert_weights = moe ? work_.expert_weights[moe_index].rows(0, n) : Tensor{},
+      .q = work_.q, .k = work_.k, .v = work_.v, .attended = work_.attended, .experts = {}, .expert_weights = {},
   };
   normalise(normed, hidden, weights.attn_norm, weights.attn_norm_bias);
   add_block(block, attention_block(layer.attention), weights.attn_post_norm);
-  normalise(normed, hidden, weights.ffn_norm, weights.ffn_norm_bias);
+
+  // Nobody reads what the last layer's feed-forward makes of rows without logits: in a prompt that is nearly all of them.
+  const RowRange rows = index + 1 == spec_.layers.size() ? rows_wanted(batch) : RowRange{0, n};
+  block.x = normed.rows(rows.first, rows.count);
+  block.out = hidden.rows(rows.first, rows.count);
+  if (layer.ffn.kind == FfnKind::kMoe) {
+    block.experts = work_.experts[moe_index].rows(rows.first, rows.count);
+    block.expert_weights = work_.expert_weights[moe_index].rows(rows.first, rows.count);
+  }
+  normalise(block.x, block.out, weights.ffn_norm, weights.ffn_norm_bias);
   add_block(block, ffn_block(layer.ffn), weights.ffn_post_norm);
 }
 

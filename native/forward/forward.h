@@ -23,7 +23,7 @@ class Forward {
 
   /// Results of the last run(), valid and the caller's to overwrite until the next.
   std::span<float> logits(int logit_row);   // [n_vocab]
-  /// Appends the routing of a batch row, layer by layer, best expert first: k values per MoE layer.
+  /// Appends the routing of a batch row that wanted logits, layer by layer, best expert first: k values per MoE layer.
   void append_choice(int row, std::vector<uint16_t>& experts, std::vector<float>& weights) const;
 
   int max_rows() const { return max_rows_; }

@@ -106,7 +106,7 @@ void check_all(Precision precision) {
   const std::vector<GoldenCase> cases = golden_cases();
   CHECK_MSG(!cases.empty(), "no reference case was found");
   const bool exact = precision == Precision::kExact;
-  std::printf("      %-16s %11s %11s %11s %9s %9s %11s\n", exact ? "exact" : "fast", "largest", "whole", "median", "experts", "in order", "greedy");
+  std::printf("      %-28s %11s %11s %11s %9s %9s %11s\n", exact ? "exact" : "fast", "largest", "whole", "median", "experts", "in order", "greedy");
   bool passed = true;
   for (const GoldenCase& golden : cases) {
     std::string verdict;
@@ -121,10 +121,10 @@ void check_all(Precision precision) {
       if (!exact && c.median > (golden.plain_type() ? 2e-3 : 0.03)) verdict += " median error above its bound;";
       if (exact ? c.equal + c.ties != c.slots : share < 0.97) verdict += " routing differs;";
       if (same < counted) verdict += " greedy text differs;";
-      std::printf("      %-16s %11.2e %11.2e %11.2e %8.2f%% %8.2f%% %3zu/%zu (%zu)%s\n", golden.name.c_str(), c.largest, c.whole, c.median, 100 * share, 100 * in_order, same, text.size(), counted, verdict.c_str());
+      std::printf("      %-28s %11.2e %11.2e %11.2e %8.2f%% %8.2f%% %3zu/%zu (%zu)%s\n", golden.name.c_str(), c.largest, c.whole, c.median, 100 * share, 100 * in_order, same, text.size(), counted, verdict.c_str());
     } catch (const std::exception& error) {
       verdict = error.what();
-      std::printf("      %-16s %s\n", golden.name.c_str(), error.what());
+      std::printf("      %-28s %s\n", golden.name.c_str(), error.what());
     }
     std::fflush(stdout);
     passed = passed && verdict.empty();

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <chrono>
 #include <cstdio>
+#include <functional>
+#include <memory>
 #include <numeric>
 #include <random>
 #include <thread>
@@ -26,9 +28,11 @@ double median(std::vector<double> values) {
 }
 
 /// GB/s of summing a buffer far larger than the caches, each thread its own part; the best of several passes.
-double stream_bandwidth(int n_threads) {
+double stream_bandwidth(Ops& ops, int n_threads) {
   constexpr size_t kWords = size_t{512} << 17;   // 512 MiB
-  const std::vector<uint64_t> buffer(kWords, 1);
+  const std::unique_ptr<void, std::function<void(void*)>> memory(ops.alloc(kWords * sizeof(uint64_t)), [&](void* p) { ops.free(p); });   // as the engine's own: huge pages
+  uint64_t* const buffer = static_cast<uint64_t*>(memory.get());
+  std::fill_n(buffer, kWords, uint64_t{1});
   std::vector<uint64_t> sums(static_cast<size_t>(n_threads) * 16);   // a cache line and more for each
   double best = 0;
   for (int pass = 0; pass < 5; ++pass) {
@@ -183,7 +187,7 @@ int command_bench(std::span<char* const> args) {
     report.decode_stages = profiling->stop();
   }
   const int cores = std::max(1, static_cast<int>(std::thread::hardware_concurrency()));
-  report.stream_gb_per_s = stream_bandwidth(options.n_threads > 0 ? options.n_threads : cores);
+  report.stream_gb_per_s = stream_bandwidth(model.ops(), options.n_threads > 0 ? options.n_threads : cores);
   if (arguments.has("--json")) print_json(report);
   else print_text(report, n_prompt, n_decode);
   return 0;
