@@ -57,7 +57,8 @@ export async function ensurePeer(say: (line: string) => void): Promise<string> {
   if (installed.every((version) => version === wanted)) return wanted;
   say(`Installing node-llama-cpp ${wanted} for comparison ...`);
   // Its optional packages are prebuilt libraries for every GPU, gigabytes of them; only this machine's CPU one is wanted.
-  await npm(["ci"]);
+  // Not `npm ci`: it refuses a lockfile from which a registry left out another platform's package.
+  await npm(["install", "--no-save"]);
   await npm(["install", "--no-save", `@node-llama-cpp/${platform}@${wanted}`]);
   return wanted;
 }
