@@ -2,6 +2,7 @@
 // reference reads the same numbers as the kernel (float sums of some thousand terms), `kActivations` where it reads the
 // unquantised activations: int8 with the largest of 32 at 127 costs about 0.5 % of a random row's length.
 #include "ops_fixture.h"
+#include "ops_perf.h"
 
 using namespace conclave;
 using namespace conclave::test;
@@ -54,4 +55,7 @@ TEST("matmul: every format and level, on odd shapes") {
 
 }  // namespace
 
-int main(int argc, char** argv) { return run_tests(argc, argv); }
+int main(int argc, char** argv) {
+  if (argc > 1 && std::strcmp(argv[1], "--perf") == 0) return run_perf(argc > 2 ? argv[2] : nullptr);
+  return run_tests(argc, argv);
+}

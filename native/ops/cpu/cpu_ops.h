@@ -31,6 +31,7 @@ struct ThreadScratch {
   Panel panels[kStripRows / kPanelRows];
   std::byte tail[kPanelRows * 288];                      // rows of an incomplete panel: the widest chunk is 8 x 34 bytes
   alignas(64) float acc[2][kTokenBlock * kStripRows];
+  alignas(64) float second_term[kTokenBlock * kStripRows];
   std::vector<float> row;                                // exact: a weight row; quantising in two terms: the rest
 };
 

@@ -42,8 +42,10 @@ struct PanelFormat {
   PanelKind kind;
   uint8_t offset_shift;       // kOffset*: the offset is 1 << offset_shift
   uint16_t block_elements, block_bytes;
-  /// Decodes `n_blocks` blocks of 32 columns from `p`, rows `stride` bytes apart.
-  void (*decode)(const std::byte* p, size_t stride, int n_blocks, Panel& panel);
+  /// Decodes `n_blocks` blocks of 32 columns from `p`, rows `stride` bytes apart; prefetches as many bytes from `ahead`.
+  void (*decode)(const std::byte* p, size_t stride, int n_blocks, Panel& panel, const std::byte* ahead);
+  /// Decodes and multiplies at once for one ([0]) or two activation rows: acc[t][0..15] += rows . x[t]. nullptr: use panels.
+  void (*dot[2])(const std::byte* p, size_t stride, int n_blocks, const QuantBlock* const* x, float* const* acc, const std::byte* ahead);
 };
 
 struct FloatTile {

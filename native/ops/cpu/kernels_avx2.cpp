@@ -7,6 +7,7 @@
 #define CONCLAVE_LEVEL avx2
 #define CONCLAVE_LEVEL_NAME "avx2"
 #define CONCLAVE_MAX_TILE 2
+#define CONCLAVE_FUSED 0
 #include "ops/cpu/vec16.h"
 
 #include "ops/cpu/panel_kernels.inl"

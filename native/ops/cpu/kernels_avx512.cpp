@@ -7,6 +7,7 @@
 #define CONCLAVE_LEVEL avx512
 #define CONCLAVE_LEVEL_NAME "avx512vnni"
 #define CONCLAVE_MAX_TILE 8
+#define CONCLAVE_FUSED 1
 #include "ops/cpu/vec16.h"
 
 #include "ops/cpu/panel_kernels.inl"

@@ -6,13 +6,6 @@
 
 #include "ops/cpu/cpu_ops.h"
 
-#if defined(_MSC_VER)
-#include <intrin.h>
-#define CONCLAVE_PREFETCH(p) _mm_prefetch(reinterpret_cast<const char*>(p), _MM_HINT_T1)
-#else
-#define CONCLAVE_PREFETCH(p) __builtin_prefetch(p, 0, 2)
-#endif
-
 namespace conclave {
 namespace {
 
@@ -28,8 +21,14 @@ void row_pointers(const Strip& strip, const T* base, int64_t stride, const T** o
   for (int t = 0; t < strip.n; ++t) out[t] = base + (strip.rows ? strip.rows[t] : strip.first_row + t) * stride;
 }
 
+/// Sixteen rows of a chunk, and where to prefetch meanwhile.
+struct Source {
+  const std::byte* p;
+  size_t stride;
+  const std::byte* ahead;
+};
+
 struct PanelWalk {
-  const Kernels& kernels;
   const PanelFormat& format;
   const std::byte* base;      // first row of the strip
   size_t stride;
@@ -38,61 +37,68 @@ struct PanelWalk {
   size_t chunk_offset(int64_t chunk) const { return static_cast<size_t>(chunk * kChunk / format.block_elements) * format.block_bytes; }
   int blocks_in(int64_t chunk) const { return static_cast<int>(n_blocks - chunk * kChunkBlocks < kChunkBlocks ? n_blocks - chunk * kChunkBlocks : kChunkBlocks); }
 
-  /// Rows beyond `n_rows` of an incomplete panel repeat the last one; their products are dropped.
-  void decode(int first, int n_rows, int64_t chunk, ThreadScratch& scratch, Panel& panel) const {
+  /// Rows from `first`; those beyond `n_rows` of an incomplete panel repeat the last one, and their products are dropped.
+  /// Ahead lies the next sixteen rows' share of memory: hardware follows one stream, not sixteen.
+  Source source(int first, int n_rows, int64_t chunk, ThreadScratch& scratch) const {
     const std::byte* p = base + static_cast<size_t>(first) * stride + chunk_offset(chunk);
-    const int blocks = blocks_in(chunk);
-    if (n_rows >= kPanelRows) return format.decode(p, stride, blocks, panel);
-    const size_t bytes = static_cast<size_t>(blocks * kBlock / format.block_elements) * format.block_bytes;
+    if (n_rows >= kPanelRows) return {p, stride, base + static_cast<size_t>(first + kPanelRows) * stride + kPanelRows * chunk_offset(chunk)};
+    const size_t bytes = static_cast<size_t>(blocks_in(chunk) * kBlock / format.block_elements) * format.block_bytes;
     constexpr size_t kTailStride = sizeof(scratch.tail) / kPanelRows;
     assert(bytes <= kTailStride);
     for (int row = 0; row < kPanelRows; ++row) std::memcpy(scratch.tail + static_cast<size_t>(row) * kTailStride, p + static_cast<size_t>(row < n_rows ? row : n_rows - 1) * stride, bytes);
-    format.decode(scratch.tail, kTailStride, blocks, panel);
+    return {scratch.tail, kTailStride, scratch.tail};
   }
 
-  /// Asks for the next sixteen rows' share of memory while this chunk is worked on: hardware follows one row, not sixteen.
-  void prefetch_next(int first, int64_t chunk) const {
-    const size_t share = static_cast<size_t>(kPanelRows * blocks_in(chunk) * kBlock / format.block_elements) * format.block_bytes;
-    const std::byte* p = base + static_cast<size_t>(first + kPanelRows) * stride + static_cast<size_t>(kPanelRows) * chunk_offset(chunk);
-    for (size_t i = 0; i < share; i += 64) CONCLAVE_PREFETCH(p + i);
+  void decode(int first, int n_rows, int64_t chunk, ThreadScratch& scratch, Panel& panel) const {
+    const Source from = source(first, n_rows, chunk, scratch);
+    format.decode(from.p, from.stride, blocks_in(chunk), panel, from.ahead);
   }
 };
 
+/// The terms of an activation row have sums of their own, joined at the end, so that every way to walk gives the same bits.
 void multiply_panels(const CpuContext& context, const Strip& strip, const PanelFormat& format, ThreadScratch& scratch) {
   const Weight& weight = *strip.weight;
-  const PanelWalk walk{context.kernels, format, weight.row(strip.first, strip.expert), weight.row_bytes(), weight.d_in / kBlock};
+  const PanelWalk walk{format, weight.row(strip.first, strip.expert), weight.row_bytes(), weight.d_in / kBlock};
   const int64_t n_chunks = (walk.n_blocks + kChunkBlocks - 1) / kChunkBlocks;
   const auto& multiply = context.kernels.multiply[static_cast<int>(format.kind)];
-  const int max_tile = context.kernels.max_tile;
+  const int max_tile = context.kernels.max_tile, n_terms = strip.x->n_terms;
   const QuantBlock* x[kTokenBlock];
   row_pointers(strip, strip.x->q, strip.x->q_stride, x);
-  for (int t = 0; t < strip.n; ++t) std::memset(strip.out + t * kStripRows, 0, kStripRows * sizeof(float));
+  float* const acc[2] = {strip.out, scratch.second_term};
+  for (int term = 0; term < n_terms; ++term) std::memset(acc[term], 0, static_cast<size_t>(strip.n * kStripRows) * sizeof(float));
 
-  // Every tile of activations, and of each every term, against one panel.
-  const auto multiply_tile = [&](const Panel& panel, int64_t chunk, int t, float* out) {
+  const auto multiply_tile = [&](const Panel& panel, int first, int64_t chunk, int t) {
     const int n = strip.n - t < max_tile ? strip.n - t : max_tile;
     const QuantBlock* at[kMaxTile];
-    for (int term = 0; term < strip.x->n_terms; ++term) {
+    for (int term = 0; term < n_terms; ++term) {
       for (int i = 0; i < n; ++i) at[i] = x[t + i] + term * walk.n_blocks + chunk * kChunkBlocks;
-      multiply[n - 1](panel, walk.blocks_in(chunk), format.offset_shift, at, out + t * kStripRows, kStripRows);
+      multiply[n - 1](panel, walk.blocks_in(chunk), format.offset_shift, at, acc[term] + t * kStripRows + first, kStripRows);
     }
   };
 
-  if (strip.n <= max_tile) {   // bound by memory: one stream of sixteen rows at a time
+  if (strip.n * n_terms <= 2 && format.dot[0]) {   // bound by memory: decoded codes are multiplied where they are
     for (int first = 0; first < strip.n_rows; first += kPanelRows)
       for (int64_t chunk = 0; chunk < n_chunks; ++chunk) {
-        walk.prefetch_next(first, chunk);
-        walk.decode(first, strip.n_rows - first, chunk, scratch, scratch.panels[0]);
-        multiply_tile(scratch.panels[0], chunk, 0, strip.out + first);
+        const QuantBlock* const at[2] = {x[0] + chunk * kChunkBlocks, (n_terms == 2 ? x[0] + walk.n_blocks : x[strip.n - 1]) + chunk * kChunkBlocks};
+        float* const to[2] = {acc[0] + first, n_terms == 2 ? acc[1] + first : acc[0] + kStripRows + first};
+        const Source from = walk.source(first, strip.n_rows - first, chunk, scratch);
+        format.dot[strip.n * n_terms - 1](from.p, from.stride, walk.blocks_in(chunk), at, to, from.ahead);
       }
-    return;
+  } else if (strip.n <= max_tile) {   // a panel, then on
+    for (int first = 0; first < strip.n_rows; first += kPanelRows)
+      for (int64_t chunk = 0; chunk < n_chunks; ++chunk) {
+        walk.decode(first, strip.n_rows - first, chunk, scratch, scratch.panels[0]);
+        multiply_tile(scratch.panels[0], first, chunk, 0);
+      }
+  } else {   // bound by arithmetic: all rows' panels of a chunk are decoded into the nearest cache, then meet every tile
+    for (int64_t chunk = 0; chunk < n_chunks; ++chunk) {
+      for (int first = 0; first < strip.n_rows; first += kPanelRows) walk.decode(first, strip.n_rows - first, chunk, scratch, scratch.panels[first / kPanelRows]);
+      for (int t = 0; t < strip.n; t += max_tile)
+        for (int first = 0; first < strip.n_rows; first += kPanelRows) multiply_tile(scratch.panels[first / kPanelRows], first, chunk, t);
+    }
   }
-  // Bound by arithmetic: all rows' panels of a chunk are decoded into the nearest cache, then meet every tile.
-  for (int64_t chunk = 0; chunk < n_chunks; ++chunk) {
-    for (int first = 0; first < strip.n_rows; first += kPanelRows) walk.decode(first, strip.n_rows - first, chunk, scratch, scratch.panels[first / kPanelRows]);
-    for (int t = 0; t < strip.n; t += max_tile)
-      for (int first = 0; first < strip.n_rows; first += kPanelRows) multiply_tile(scratch.panels[first / kPanelRows], chunk, t, strip.out + first);
-  }
+  if (n_terms == 2)
+    for (int i = 0; i < strip.n * kStripRows; ++i) acc[0][i] += acc[1][i];
 }
 
 void multiply_floats(const CpuContext& context, const Strip& strip) {

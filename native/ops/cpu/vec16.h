@@ -69,13 +69,13 @@ CONCLAVE_INLINE VecU load_i8(const void* p) { return {_mm512_cvtepi8_epi32(_mm_l
 CONCLAVE_INLINE void store_i8(int8_t* p, VecU a) { _mm_storeu_si128(reinterpret_cast<__m128i*>(p), _mm512_cvtepi32_epi8(a.v)); }
 
 /// One 32-bit word from each of 16 rows.
-CONCLAVE_INLINE VecU gather_words(const std::byte* p, size_t stride) {
+CONCLAVE_INLINE VecU words_of_rows(const std::byte* p, size_t stride) {
   const __m512i rows = _mm512_mullo_epi32(_mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15), _mm512_set1_epi32(static_cast<int>(stride)));
   return {_mm512_i32gather_epi32(rows, p, 1)};
 }
 
-/// Sixteen bytes from each of 16 rows, transposed: out[i] holds the i-th word of every row.
-CONCLAVE_INLINE void gather_pieces(const std::byte* p, size_t stride, VecU out[4]) {
+/// Sixteen bytes from each of 16 rows: out[i] holds the i-th word of every row.
+CONCLAVE_INLINE void transpose_pieces(const std::byte* p, size_t stride, VecU out[4]) {
   const auto quad = [&](int first) {   // rows first, first + 4, first + 8, first + 12, one to each 128-bit lane
     const auto at = [&](int row) { return _mm_loadu_si128(reinterpret_cast<const __m128i*>(p + static_cast<size_t>(row) * stride)); };
     __m512i rows = _mm512_castsi128_si512(at(first));
@@ -172,11 +172,11 @@ CONCLAVE_INLINE void store_i8(int8_t* p, VecU x) {
   store(lanes, x);
   for (int i = 0; i < 16; ++i) p[i] = static_cast<int8_t>(lanes[i]);
 }
-CONCLAVE_INLINE VecU gather_words(const std::byte* p, size_t stride) {
+CONCLAVE_INLINE VecU words_of_rows(const std::byte* p, size_t stride) {
   const __m256i rows = _mm256_mullo_epi32(_mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7), _mm256_set1_epi32(static_cast<int>(stride)));
   return {_mm256_i32gather_epi32(reinterpret_cast<const int*>(p), rows, 1), _mm256_i32gather_epi32(reinterpret_cast<const int*>(p + 8 * stride), rows, 1)};
 }
-CONCLAVE_INLINE void gather_pieces_half(const std::byte* p, size_t stride, __m256i out[4]) {
+CONCLAVE_INLINE void transpose_half(const std::byte* p, size_t stride, __m256i out[4]) {
   const auto pair = [&](int first) {   // rows first and first + 4, one to each 128-bit lane
     const auto at = [&](int row) { return _mm_loadu_si128(reinterpret_cast<const __m128i*>(p + static_cast<size_t>(row) * stride)); };
     return _mm256_inserti128_si256(_mm256_castsi128_si256(at(first)), at(first + 4), 1);
@@ -189,10 +189,10 @@ CONCLAVE_INLINE void gather_pieces_half(const std::byte* p, size_t stride, __m25
   out[2] = _mm256_unpacklo_epi64(ab_high, cd_high);
   out[3] = _mm256_unpackhi_epi64(ab_high, cd_high);
 }
-CONCLAVE_INLINE void gather_pieces(const std::byte* p, size_t stride, VecU out[4]) {
+CONCLAVE_INLINE void transpose_pieces(const std::byte* p, size_t stride, VecU out[4]) {
   __m256i low[4], high[4];
-  gather_pieces_half(p, stride, low);
-  gather_pieces_half(p + 8 * stride, stride, high);
+  transpose_half(p, stride, low);
+  transpose_half(p + 8 * stride, stride, high);
   for (int i = 0; i < 4; ++i) out[i] = {low[i], high[i]};
 }
 
@@ -278,17 +278,43 @@ CONCLAVE_INLINE VecU load_i8(const void* p) {
   return r;
 }
 CONCLAVE_INLINE void store_i8(int8_t* p, VecU a) { CONCLAVE_LANES p[i] = static_cast<int8_t>(a.v[i]); }
-CONCLAVE_INLINE VecU gather_words(const std::byte* p, size_t stride) {
+CONCLAVE_INLINE VecU words_of_rows(const std::byte* p, size_t stride) {
   VecU r;
   CONCLAVE_LANES std::memcpy(&r.v[i], p + static_cast<size_t>(i) * stride, 4);
   return r;
 }
-CONCLAVE_INLINE void gather_pieces(const std::byte* p, size_t stride, VecU out[4]) {
+CONCLAVE_INLINE void transpose_pieces(const std::byte* p, size_t stride, VecU out[4]) {
   for (int row = 0; row < 16; ++row)
     for (int word = 0; word < 4; ++word) std::memcpy(&out[word].v[row], p + static_cast<size_t>(row) * stride + 4 * word, 4);
 }
 
 #endif
+
+/// Asks for the cache line at p, for soon. Never faults.
+CONCLAVE_INLINE void prefetch(const std::byte* p) {
+#if defined(_MSC_VER) && defined(__AVX2__)
+  _mm_prefetch(reinterpret_cast<const char*>(p), _MM_HINT_T1);
+#elif !defined(_MSC_VER)
+  __builtin_prefetch(p, 0, 2);
+#else
+  (void)p;
+#endif
+}
+
+/// words_of_rows, and a prefetch of the line at `ahead`, which moves on by as many bytes as were read.
+CONCLAVE_INLINE VecU gather_words(const std::byte* p, size_t stride, const std::byte*& ahead) {
+  prefetch(ahead);
+  ahead += 64;
+  return words_of_rows(p, stride);
+}
+
+/// transpose_pieces, and a prefetch of as many bytes at `ahead`, which moves on: spread out like this, the prefetches
+/// never fill the line buffers that the loads here need (all at once before each chunk, they cost a third of the rate).
+CONCLAVE_INLINE void gather_pieces(const std::byte* p, size_t stride, VecU out[4], const std::byte*& ahead) {
+  for (int line = 0; line < 4; ++line) prefetch(ahead + 64 * line);
+  ahead += 256;
+  transpose_pieces(p, stride, out);
+}
 
 CONCLAVE_INLINE VecU operator&(VecU a, uint32_t b) { return a & set_u(b); }
 CONCLAVE_INLINE VecU operator^(VecU a, uint32_t b) { return a ^ set_u(b); }
