@@ -38,7 +38,7 @@ export class ConclaveApp {
 
   async start(): Promise<Page> {
     this.#started = await this.#startEntry();
-    await this.page.getByRole("textbox", { name: "Message" }).waitFor();
+    await this.page.getByRole("textbox", { name: "Message" }).waitFor({ timeout: 30_000 });
     return this.page;
   }
 

@@ -56,7 +56,9 @@ export class ElectronDouble {
       ...(options.cwd === undefined ? {} : { cwd: options.cwd }),
     });
     const launched = new ElectronDouble(child, options.timeout ?? 30_000);
-    launched.#browser = await chromium.connectOverCDP(await launched.#ask("endpoint"));
+    const endpoint = await launched.#within("start its Chromium", launched.#ask("endpoint"));
+    launched.#browser = await chromium.connectOverCDP(endpoint, { timeout: launched.#timeout });
+    for (const context of launched.#browser.contexts()) context.setDefaultTimeout(launched.#timeout);
     return launched;
   }
 
@@ -107,6 +109,19 @@ export class ElectronDouble {
     clearTimeout(timer);
     await this.#browser?.close();
     return code;
+  }
+
+  async #within<T>(what: string, work: Promise<T>): Promise<T> {
+    const { promise, reject } = Promise.withResolvers<never>();
+    const timer = setTimeout(() => {
+      this.process.kill("SIGKILL");
+      reject(new Error(`The app did not ${what} within ${this.#timeout} ms:\n${this.#log}`));
+    }, this.#timeout);
+    try {
+      return await Promise.race([work, promise]);
+    } finally {
+      clearTimeout(timer);
+    }
   }
 
   #ask<Name extends ControlName>(

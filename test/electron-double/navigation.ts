@@ -76,6 +76,11 @@ export class Navigation {
     return allowed && (!isMainFrame || this.#announce("will-navigate", url, frameId));
   }
 
+  /** The double never lets it happen; Electron asks for permission `openExternal` unless it is prevented here. */
+  announceLeaving(url: string): void {
+    this.#announce("will-navigate", url, this.#mainFrame.chromiumId);
+  }
+
   /**
    * A reload by the test or the browser's own interface is no business of will-navigate; one by the page is. The page's
    * announcement takes another road than its request, so wait for it a moment.
@@ -99,12 +104,9 @@ export class Navigation {
     return !event.defaultPrevented;
   }
 
-  /** Schemes that never reach the network (mailto:, ms-msdt:) are only seen here; headless Chromium opens none of them. */
-  #requested({ url, reason, frameId }: CdpParams): void {
-    const target = fromChromium(String(url));
-    if (reason === "reload" || withoutHash(target) === withoutHash(this.#mainFrame.url)) this.#pageReloads += 1;
-    const networked = /^(https?|about|data|blob|javascript):/i.test(String(url));
-    if (!networked) this.#announce("will-navigate", target, String(frameId));
+  #requested({ url, reason }: CdpParams): void {
+    const isHere = withoutHash(fromChromium(String(url))) === withoutHash(this.#mainFrame.url);
+    if (reason === "reload" || isHere) this.#pageReloads += 1;
   }
 
   #frame(id: string, parentId: string | undefined): WebFrame {

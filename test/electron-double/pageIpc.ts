@@ -44,7 +44,6 @@ export class PageIpc {
     });
     cdp.on("Runtime.exceptionThrown", (params: CdpParams) => this.#onException(params));
     await cdp.send("Page.addScriptToEvaluateOnNewDocument", { source: mainWorldScript(this.#secret) });
-    if (this.#preload === undefined) return;
     const facts = {
       platform: process.platform,
       arch: process.arch,
@@ -57,7 +56,11 @@ export class PageIpc {
     };
     await cdp.send("Runtime.addBinding", { name: this.#secret, executionContextName: preloadWorldName });
     await cdp.send("Page.addScriptToEvaluateOnNewDocument", {
-      source: preloadScript(this.#secret, facts, readFileSync(this.#preload, "utf8")),
+      source: preloadScript(
+        this.#secret,
+        facts,
+        this.#preload === undefined ? "" : readFileSync(this.#preload, "utf8"),
+      ),
       worldName: preloadWorldName,
     });
   }
@@ -105,6 +108,9 @@ export class PageIpc {
         return;
       case "portClosed":
         this.#tunnel.receive({ port: message.port, closed: true });
+        return;
+      case "leave":
+        this.#contents.announceLeaving(message.to);
         return;
       case "ready":
     }

@@ -47,6 +47,9 @@ describe("security", () => {
       location.href = "ms-msdt:/id";
     });
     await expect.poll(async () => (await fixture.seen()).navigations).toContain("will-navigate ms-msdt:/id");
+    await page.evaluate(() => document.addEventListener("click", () => document.body.setAttribute("data-clicked", "")));
+    await page.click("h1");
+    expect(await page.getAttribute("body", "data-clicked")).toBe("");
   });
 
   it("does not take the test’s reload for a navigation by the page", async () => {

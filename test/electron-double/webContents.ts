@@ -118,6 +118,11 @@ export class WebContents extends PageSettings {
     return false;
   }
 
+  /** The page tried to go where no page is: another program's scheme. */
+  announceLeaving(url: string): void {
+    this.#navigation.announceLeaving(url);
+  }
+
   send(channel: string, ...args: unknown[]): void {
     this.#pageIpc.send(channel, args, []);
   }

@@ -74,6 +74,7 @@ async function answerLink(
 export async function startWebEntry(dataFolder: string, browser: Browser): Promise<StartedApp> {
   const server = await startServer(dataFolder);
   const context = await browser.newContext({ viewport: { width: 1280, height: 800 } });
+  context.setDefaultTimeout(30_000);
   const page = await context.newPage();
   await page.goto(server.url);
   return {

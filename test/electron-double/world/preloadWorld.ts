@@ -10,6 +10,7 @@ import type { Codec } from "./codec.ts";
 /** Page to main process. `args` and `data` are `Codec` text. */
 export type ToMain =
   | { op: "ready"; href: string }
+  | { op: "leave"; href: string; to: string }
   | { op: "invoke"; href: string; id: number; channel: string; args: string }
   | { op: "send"; href: string; channel: string; args: string; ports: number[] }
   | { op: "port"; href: string; port: number; data: string }
@@ -48,7 +49,21 @@ export class PreloadWorld {
     const module = { exports: {} };
     // Tells the main process which world to deliver to, before the preload can miss a message.
     this.#post({ op: "ready", href: location.href });
+    this.#stayOnForeignSchemes();
     preload(this.#require(), this.#process(), module, module.exports);
+  }
+
+  /**
+   * A link to another program (mailto:, ms-msdt:) never becomes a request; Chromium asks about it in a dialog that holds up
+   * the page. So it is stopped here, and told of.
+   */
+  #stayOnForeignSchemes(): void {
+    navigation.addEventListener("navigate", (event) => {
+      const to = event.destination.url;
+      if (/^(https?|about|blob|data|javascript):/i.test(to)) return;
+      event.preventDefault();
+      this.#post({ op: "leave", href: location.href, to });
+    });
   }
 
   receive(message: ToPage): void {
