@@ -1,0 +1,163 @@
+// The choice and its account; see controller.h.
+#include "speculate/controller.h"
+
+#include <algorithm>
+#include <cstdio>
+
+namespace conclave {
+
+namespace {
+
+constexpr double kMargin = 1.03;          // below this a gain may be an error of measurement
+constexpr double kSpend = 0.008;          // of all decode time, what finding out may cost, and at the start
+constexpr double kSpendAtOnce = 1.2;      // this many plain steps
+constexpr double kShadowShare = 0.6;      // of that, what drafts that are not verified may take: the rest is for acting on them
+constexpr int kPlainEvery = 64;           // passes after which the plain cost is measured anew
+constexpr int kWindow = 12;               // drafted passes after which it is judged whether they won
+constexpr int kMaxBackoff = 1024;
+
+struct Addition {
+  double gain;          // expected tokens of one more drafted row
+  size_t subject;
+};
+
+}  // namespace
+
+DraftAnswer choose_lengths(const DraftQuestion& question, double margin) {
+  const size_t n = question.subjects.size();
+  DraftAnswer best;
+  best.lengths.assign(n, 0);
+  best.because = "nothing to draft";
+  if (n == 0 || question.pass_ms.empty() || question.pass_ms[0] <= 0) return best;
+  best.plain_rate = best.rate = static_cast<double>(n) / question.pass_ms[0];
+  best.expected_tokens = static_cast<double>(n);
+  best.expected_ms = question.pass_ms[0];
+
+  // A row's gain falls along a sequence, so the best set of k rows is the k largest gains.
+  std::vector<Addition> additions;
+  for (size_t s = 0; s < n; ++s) {
+    double reached = 1;
+    for (int i = 0; i < question.subjects[s].max_length; ++i) {
+      reached *= question.subjects[s].acceptance[static_cast<size_t>(i)];
+      additions.push_back({reached, s});
+    }
+  }
+  std::stable_sort(additions.begin(), additions.end(), [](const Addition& a, const Addition& b) { return a.gain > b.gain; });
+  additions.resize(std::min(additions.size(), question.pass_ms.size() - 1));
+  if (additions.empty()) return best;
+
+  best.because = "drafting would not pay";
+  std::vector<int> lengths(n, 0);
+  double tokens = static_cast<double>(n), draft_ms = 0;
+  for (size_t k = 0; k < additions.size(); ++k) {
+    const size_t s = additions[k].subject;
+    const std::vector<double>& costs = question.subjects[s].draft_ms;
+    const size_t length = static_cast<size_t>(++lengths[s]);
+    draft_ms += costs[length - 1] - (length > 1 ? costs[length - 2] : 0);
+    tokens += additions[k].gain;
+    const double ms = question.pass_ms[k + 1] + draft_ms, rate = tokens / ms;
+    if (rate < best.plain_rate * margin || rate <= best.rate) continue;
+    best.lengths = lengths;
+    best.rate = rate;
+    best.expected_tokens = tokens;
+    best.expected_ms = ms;
+    best.because = "drafting pays";
+  }
+  return best;
+}
+
+std::string to_text(const DraftAnswer& answer) {
+  std::string lengths;
+  for (const int length : answer.lengths) lengths += (lengths.empty() ? "" : ",") + std::to_string(length);
+  char text[160];
+  std::snprintf(text, sizeof text, ": %.2f tokens in %.2f ms, %.2fx plain: %s", answer.expected_tokens, answer.expected_ms,
+                answer.plain_rate > 0 ? answer.rate / answer.plain_rate : 1.0, answer.because);
+  return "draft " + lengths + text;
+}
+
+double DraftController::draft_ms(int kind, int n) const {
+  if (kind < kMaskedDiffusion) return 0;   // look-up costs microseconds
+  const double* known = draft_ms_[kind];
+  for (int distance = 0; distance <= AcceptanceMeter::kMaxPositions; ++distance) {
+    if (n - distance >= 1 && known[n - distance] > 0) return known[n - distance];
+    if (n + distance <= AcceptanceMeter::kMaxPositions && known[n + distance] > 0) return known[n + distance];
+  }
+  return costs_.ms(1, 0) * 0.3;
+}
+
+double DraftController::allowance_ms() const { return kSpend * decoded_ms_ + kSpendAtOnce * costs_.ms(1, 0); }
+
+DraftAnswer DraftController::choose(const std::vector<DraftCandidate>& candidates, int room, int64_t context) const {
+  const int base = static_cast<int>(candidates.size());
+  DraftQuestion question;
+  DraftAnswer none;
+  none.lengths.assign(candidates.size(), 0);
+  const auto refuse = [&](const char* because) {
+    none.because = because;
+    return none;
+  };
+  if (!costs_.knows_plain(base)) return refuse("the cost of plain decoding is not known yet");
+  if (n_quiet_ > 0) return refuse("the last drafts lost time; waiting");
+  if (n_since_plain_ >= kPlainEvery) return refuse("measuring plain decoding again");
+  for (const DraftCandidate& candidate : candidates) {
+    DraftSubject subject{.kind = candidate.offer.kind, .max_length = 0, .acceptance = {}, .draft_ms = {}};
+    // A model that has never been compared with what was emitted is heard first, then believed.
+    const bool heard = subject.kind < kMaskedDiffusion || candidate.meter->n_tries(subject.kind) > 1;
+    subject.max_length = heard ? std::min({candidate.offer.max_length, candidate.limit, AcceptanceMeter::kMaxPositions}) : 0;
+    for (int i = 0; i < subject.max_length; ++i) {
+      subject.acceptance.push_back(candidate.meter->estimate(subject.kind, i));
+      subject.draft_ms.push_back(draft_ms(subject.kind, i + 1));
+    }
+    question.subjects.push_back(std::move(subject));
+  }
+  for (int rows = base; rows <= base + room; ++rows) question.pass_ms.push_back(costs_.ms(rows, context));
+  DraftAnswer answer = choose_lengths(question, kMargin);
+  if (answer.rate <= answer.plain_rate) return answer;
+  // The worst that can happen is that no draft stands.
+  const double at_risk = answer.expected_ms - question.pass_ms[0];
+  if (balance_ms_ - 0.25 * at_risk < -allowance_ms()) return refuse("drafts have lost what may be spent on trying");
+  return answer;
+}
+
+bool DraftController::may_shadow(int kind, const AcceptanceMeter& meter) const {
+  if (kind < kMaskedDiffusion) return true;
+  if (!costs_.knows_plain() || (n_quiet_ > 0 && meter.n_tries(kind) > 4)) return false;
+  return balance_ms_ - draft_ms(kind, AcceptanceMeter::kMaxPositions) > -kShadowShare * allowance_ms();
+}
+
+void DraftController::observe_shadow_cost(double ms) { balance_ms_ -= ms; }
+
+void DraftController::observe_draft(int kind, int n, double ms) {
+  if (n < 1 || n > AcceptanceMeter::kMaxPositions) return;
+  double& known = draft_ms_[kind][n];
+  known = known == 0 ? ms : known + 0.3 * (std::min(ms, 2 * known) - known);
+}
+
+void DraftController::observe_pass(const PassRecord& pass) {
+  const int rows = pass.n_sequences + pass.n_drafted;
+  costs_.observe(rows, pass.context, pass.pass_ms);
+  if (pass.distinct_experts > 0) costs_.observe_union(rows, pass.distinct_experts);
+  decoded_ms_ += pass.draft_ms + pass.pass_ms;
+  if (n_quiet_ > 0) --n_quiet_;
+  if (pass.n_drafted == 0) {
+    n_since_plain_ = 0;
+    return;
+  }
+  ++n_since_plain_;
+  const double plain = costs_.ms(pass.n_sequences, pass.context) * pass.n_emitted / pass.n_sequences;
+  const double won = plain - pass.draft_ms - pass.pass_ms;
+  // Wins are kept only in part: what a good page earned must not pay for a bad chapter.
+  balance_ms_ = std::min(balance_ms_ + won, 4 * costs_.ms(pass.n_sequences, pass.context));
+  recent_won_ms_ += won;
+  if (++n_recent_ < kWindow && recent_won_ms_ > -2 * costs_.ms(pass.n_sequences, pass.context)) return;
+  if (recent_won_ms_ < 0) {
+    n_quiet_ = backoff_;
+    backoff_ = std::min(2 * backoff_, kMaxBackoff);
+  } else {
+    backoff_ = 8;
+  }
+  n_recent_ = 0;
+  recent_won_ms_ = 0;
+}
+
+}  // namespace conclave

@@ -1,0 +1,50 @@
+// What proposes tokens. A drafter belongs to one sequence, sees it only through the two verbs, and may be as wrong as it likes:
+// the verifier makes the output right whatever is proposed. It never samples with the request's sampler and never looks at the
+// target's logits of rows that are not yet emitted.
+#pragma once
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "speculate/verifier.h"
+
+namespace conclave {
+
+class Forward;
+
+/// A sequence after a forward pass. Positions [first, first + count) are newly in place; they were rows [row, row + count) of
+/// the pass, whose tapped hidden states are still there to be read.
+struct Observation {
+  std::span<const int32_t> tokens;   // all that is committed: prompt and emitted
+  std::span<const int32_t> pages;    // of the sequence
+  int64_t first = 0;
+  int count = 0, row = 0;
+};
+
+/// What a drafter could offer now, said before it is asked to: the controller decides on this and never on the draft itself.
+/// `kind` sorts offers by how good they tend to be; acceptance is remembered per kind.
+struct Offer {
+  int kind = 0;
+  int max_length = 0;   // 0: nothing
+};
+
+struct Draft {
+  std::vector<int32_t> tokens;
+  DraftOrigin origin = DraftOrigin::kAny;
+};
+
+class Drafter {
+ public:
+  virtual ~Drafter() = default;
+  virtual void observe(const Observation& seen) = 0;
+  virtual Offer offer(std::span<const int32_t> tokens) = 0;
+  /// Up to `n` tokens to follow `tokens`, whose last one (the anchor) is not in the cache yet. `pages` hold the sequence and
+  /// have room for `n` tokens more.
+  virtual Draft propose(std::span<const int32_t> tokens, std::span<const int32_t> pages, int n) = 0;
+};
+
+/// Kinds of offers: prompt look-up by the length of its match, then the models.
+enum DraftKind { kLookupShort, kLookupMedium, kLookupLong, kMaskedDiffusion, kBlockDiffusion, kDraftKinds };
+const char* draft_kind_name(int kind);
+
+}  // namespace conclave

@@ -1,0 +1,297 @@
+// Drafting without a model: the rules of verification, the look-up, what is counted, and the choice of lengths on traces with
+// known costs. That drafting changes no output is tested through the engine in draft_test.cpp.
+#include <algorithm>
+#include <random>
+
+#include "check.h"
+#include "speculate/controller.h"
+#include "speculate/prompt_lookup.h"
+#include "speculate/verifier.h"
+
+using namespace conclave;
+using Tokens = std::vector<int32_t>;
+
+namespace {
+
+/// Both tokens of one round over two independent uniform bits, the draft made by revealing the second first and setting the first
+/// equal to it. Its q for the first is then a point mass.
+Tokens two_bits(std::mt19937& random, VerifyRule asked, DraftOrigin origin) {
+  std::uniform_real_distribution<double> uniform;
+  const SparseDistribution p{{0, 0.5}, {1, 0.5}};
+  const int32_t second = uniform(random) < 0.5 ? 0 : 1;
+  const Tokens draft{second, second};
+  Tokens emitted;
+  if (rule_for(asked, origin, true) == VerifyRule::kMatch) {
+    match_draft(draft, [&](int) -> std::optional<int32_t> {
+      emitted.push_back(token_at(p, uniform(random)));
+      return emitted.back();
+    });
+  } else {
+    const SparseDistribution q[] = {{{second, 1.0}}, p};
+    for (size_t i = 0; i < 2; ++i) {
+      const RatioOutcome outcome = ratio_test(p, q[i], draft[i], uniform(random), uniform(random));
+      emitted.push_back(outcome.token);
+      if (!outcome.accepted) break;
+    }
+  }
+  while (emitted.size() < 2) emitted.push_back(token_at(p, uniform(random)));
+  return emitted;
+}
+
+double share_of_equal(VerifyRule asked, DraftOrigin origin) {
+  std::mt19937 random(11);
+  constexpr int kRounds = 40000;
+  int equal = 0;
+  for (int i = 0; i < kRounds; ++i) {
+    const Tokens emitted = two_bits(random, asked, origin);
+    equal += emitted[0] == emitted[1];
+  }
+  return static_cast<double>(equal) / kRounds;
+}
+
+Draft propose(PromptLookup& lookup, const Tokens& tokens, int n) { return lookup.propose(tokens, {}, n); }
+
+}  // namespace
+
+TEST("a draft made in several steps keeps the target's distribution, whichever rule was asked for") {
+  // Standard error 0.0025.
+  CHECK(std::abs(share_of_equal(VerifyRule::kMatch, DraftOrigin::kAny) - 0.5) < 0.01);
+  CHECK(std::abs(share_of_equal(VerifyRule::kRatio, DraftOrigin::kAny) - 0.5) < 0.01);
+}
+
+TEST("the counter-example tells a wrong verifier: the ratio test on that draft gives 3/4") {
+  CHECK(std::abs(share_of_equal(VerifyRule::kRatio, DraftOrigin::kOneStep) - 0.75) < 0.01);
+}
+
+TEST("the ratio test on one-step drafts gives the target's distribution") {
+  const SparseDistribution p{{0, 0.1}, {2, 0.6}, {5, 0.3}}, q{{0, 0.5}, {2, 0.2}, {3, 0.3}};
+  std::mt19937 random(3);
+  std::uniform_real_distribution<double> uniform;
+  constexpr int kDraws = 100000;
+  double seen[6] = {};
+  int accepted = 0;
+  for (int i = 0; i < kDraws; ++i) {
+    const RatioOutcome outcome = ratio_test(p, q, token_at(q, uniform(random)), uniform(random), uniform(random));
+    ++seen[outcome.token];
+    accepted += outcome.accepted;
+  }
+  double chi2 = 0;
+  for (const auto& [token, mass] : p) chi2 += (seen[token] - mass * kDraws) * (seen[token] - mass * kDraws) / (mass * kDraws);
+  CHECK(seen[1] + seen[3] + seen[4] == 0);
+  CHECK_MSG(chi2 < 13.8, "chi-square " + std::to_string(chi2) + " with 2 degrees of freedom (p = 0.001)");
+  CHECK(std::abs(accepted / double{kDraws} - 0.3) < 0.01);   // sum of min(p, q)
+}
+
+TEST("matching stops at the first difference, at the end of the request, and goes one beyond a draft that stood") {
+  const Tokens target{4, 5, 6, 7};
+  Tokens emitted;
+  const auto next = [&](int row) -> std::optional<int32_t> {
+    if (emitted.size() == target.size()) return std::nullopt;
+    emitted.push_back(target[static_cast<size_t>(row)]);
+    return emitted.back();
+  };
+  CHECK(match_draft(Tokens{4, 9, 6}, next) == 1);
+  CHECK((emitted == Tokens{4, 5}));
+  emitted.clear();
+  CHECK(match_draft(Tokens{4, 5}, next) == 2);
+  CHECK((emitted == Tokens{4, 5, 6}));
+  emitted.clear();
+  CHECK(match_draft(Tokens{}, next) == 0);
+  CHECK((emitted == Tokens{4}));
+  emitted.clear();
+  CHECK(match_draft(Tokens{4, 5, 6, 7, 8, 9}, next) == 4);   // over at the fifth row
+  CHECK(emitted == target);
+}
+
+TEST("look-up continues the longest earlier match, the newest of equals") {
+  PromptLookup lookup;
+  //                 0  1  2  3  4  5  6  7  8  9 10 11 12 13
+  const Tokens text{1, 2, 3, 7, 9, 2, 3, 8, 4, 2, 3, 6, 2, 3};
+  CHECK(lookup.find(text).length == 2);
+  CHECK((propose(lookup, text, 2).tokens == Tokens{6, 2}));                      // newest of three matches of length 2
+  Tokens longer = text;
+  longer.insert(longer.end(), {5, 1, 2, 3});
+  PromptLookup other;
+  CHECK(other.find(longer).length == 3);
+  CHECK((propose(other, longer, 3).tokens == Tokens{7, 9, 2}));                  // an older match, but longer
+  longer.push_back(100);
+  CHECK(propose(other, longer, 3).tokens.empty());
+  CHECK(other.offer(longer).max_length == 0);
+}
+
+TEST("look-up repeats a repetition beyond its end") {
+  PromptLookup lookup;
+  CHECK((propose(lookup, {1, 2, 3, 1, 2, 3}, 7).tokens == Tokens{1, 2, 3, 1, 2, 3, 1}));
+  PromptLookup single;
+  CHECK((propose(single, {5, 5}, 3).tokens == Tokens{5, 5, 5}));
+  CHECK(propose(single, {5}, 3).tokens.empty());
+}
+
+TEST("look-up that learns as tokens come finds what a fresh one finds") {
+  std::mt19937 random(5);
+  Tokens text;
+  PromptLookup grown;
+  for (int i = 0; i < 400; ++i) {
+    text.push_back(static_cast<int32_t>(random() % 6));
+    PromptLookup fresh;
+    const PromptLookup::Match a = grown.find(text), b = fresh.find(text);
+    CHECK(a.length == b.length && a.next == b.next);
+    int longest = 0;   // by comparing everything with everything; chains are shorter than their limit here
+    for (size_t end = 1; end < text.size(); ++end) {
+      int length = 0;
+      while (static_cast<size_t>(length) < end && text[end - 1 - static_cast<size_t>(length)] == text[text.size() - 1 - static_cast<size_t>(length)]) ++length;
+      longest = std::max(longest, length);
+    }
+    CHECK(a.length == longest);
+  }
+}
+
+TEST("acceptance is counted by position, given that the positions before it stood") {
+  AcceptanceMeter meter;
+  for (int i = 0; i < 300; ++i) meter.observe(kBlockDiffusion, 4, i % 2 == 0 ? 4 : 1);
+  CHECK(meter.estimate(kBlockDiffusion, 0) > 0.95);
+  CHECK(std::abs(meter.estimate(kBlockDiffusion, 1) - 0.5) < 0.06);
+  CHECK(meter.estimate(kBlockDiffusion, 2) > 0.9);
+  CHECK(meter.n_tries(kLookupLong) == 0);
+  const AcceptanceMeter faded = meter.faded(4);
+  CHECK(std::abs(faded.n_tries(kBlockDiffusion) - 4) < 1e-9 && faded.estimate(kBlockDiffusion, 0) > 0.8);
+}
+
+TEST("a shadow draft is compared with what is emitted, and with nothing after its end") {
+  ShadowDraft shadow;
+  CHECK(!shadow.active());
+  shadow.start(kLookupLong, {1, 2, 3});
+  CHECK(!shadow.follow(1) && !shadow.follow(2) && shadow.follow(9));
+  CHECK(shadow.n_right() == 2 && shadow.length() == 3);
+  shadow.start(kLookupLong, {4});
+  CHECK(shadow.follow(4) && shadow.n_right() == 1);
+}
+
+TEST("the best lengths are found behind a cliff of costs, and across sequences") {
+  // A kernel whose second row doubles the time, then rows are nearly free.
+  DraftQuestion question{.subjects = {{kLookupLong, 8, std::vector<double>(8, 0.9), std::vector<double>(8, 0.0)}}, .pass_ms = {10, 20, 20.5, 21, 21.5, 22, 22.5, 23, 23.5}};
+  DraftAnswer answer = choose_lengths(question, 1.03);
+  CHECK(answer.lengths[0] == 8 && answer.rate > 2.2 * answer.plain_rate);
+  question.subjects[0].acceptance.assign(8, 0.5);
+  answer = choose_lengths(question, 1.03);
+  CHECK(answer.lengths[0] == 0 && answer.rate == answer.plain_rate);
+  CHECK(to_text(answer) == "draft 0: 1.00 tokens in 10.00 ms, 1.00x plain: drafting would not pay");
+  // Two sequences share the rows: the better one gets them.
+  question.subjects = {{kLookupLong, 4, std::vector<double>(4, 0.95), std::vector<double>(4, 0.0)}, {kLookupShort, 4, std::vector<double>(4, 0.1), std::vector<double>(4, 0.0)}};
+  question.pass_ms = {10, 11, 12, 13, 14, 15, 16, 17, 18};
+  answer = choose_lengths(question, 1.03);
+  CHECK(answer.lengths[0] == 4 && answer.lengths[1] == 0);
+  // A drafter that costs more than it brings is left alone.
+  question.subjects = {{kBlockDiffusion, 2, {0.6, 0.6}, {12, 12}}};
+  CHECK(choose_lengths(question, 1.03).lengths[0] == 0);
+}
+
+TEST("costs that were not measured follow the experts' union, and measurements replace them") {
+  StepCosts costs({.n_experts = 128, .n_used = 8, .expert_share = 0.6});
+  for (int i = 0; i < 8; ++i) costs.observe(1, 100, 10);
+  CHECK(costs.knows_plain() && std::abs(costs.ms(1, 100) - 10) < 1e-9);
+  const double four = costs.ms(4, 100);
+  CHECK(four > 15 && four < 30);
+  CHECK(costs.experts(4) > 16 && costs.experts(4) < 32);
+  for (int i = 0; i < 200; ++i) costs.observe_repeat(0.9);   // neighbours use the same experts
+  CHECK(costs.ms(4, 100) < 0.75 * four);
+  for (int i = 0; i < 8; ++i) costs.observe(4, 100, 35);
+  CHECK(std::abs(costs.ms(4, 100) - 35) < 1e-6);
+  for (int i = 0; i < 40; ++i) costs.observe(1, 100 + i * 100, 10 + i * 0.1);
+  CHECK(costs.ms(1, 8000) > costs.ms(1, 4000) + 1);          // and with the context
+}
+
+namespace {
+
+/// A machine and a text with known costs: what a controller makes of them, in milliseconds per token against plain decoding.
+struct Trace {
+  double (*pass_ms)(int rows);
+  double draft_ms;                         // 0: look-up
+  double (*acceptance)(int token_index);   // conditional, the same for all positions
+  double noise = 0.05;
+};
+
+double speed_against_plain(const Trace& trace, int n_tokens, unsigned seed) {
+  const int kind = trace.draft_ms > 0 ? kBlockDiffusion : kLookupMedium;
+  std::mt19937 random(seed);
+  std::uniform_real_distribution<double> uniform;
+  const auto noisy = [&](double ms) { return ms * (1 + trace.noise * (2 * uniform(random) - 1)); };
+  DraftController controller({.n_experts = 64, .n_used = 8, .expert_share = 0.6});
+  AcceptanceMeter meter;
+  double ms = 0;
+  int shadow_wait = 0;
+  for (int done = 0; done < n_tokens;) {
+    const double rate = trace.acceptance(done);
+    const auto stands = [&](int n) {
+      int right = 0;
+      while (right < n && uniform(random) < rate) ++right;
+      return right;
+    };
+    const DraftAnswer answer = controller.choose({{.offer = {kind, 15}, .meter = &meter, .limit = 15}}, 15, 500 + done);
+    const int n = answer.lengths[0];
+    PassRecord pass{.n_sequences = 1, .n_drafted = n, .n_emitted = 1, .context = 500 + done, .draft_ms = 0, .pass_ms = noisy(trace.pass_ms(1 + n)), .distinct_experts = 0};
+    if (n > 0) {
+      const int right = stands(n);
+      meter.observe(kind, n, right);
+      pass.n_emitted = right + 1;
+      pass.draft_ms = noisy(trace.draft_ms);
+      controller.observe_draft(kind, n, pass.draft_ms);
+    } else if (--shadow_wait < 0 && controller.may_shadow(kind, meter)) {
+      meter.observe(kind, 8, stands(8));
+      const double cost = noisy(trace.draft_ms);
+      if (kind == kBlockDiffusion) controller.observe_draft(kind, 8, cost);
+      controller.observe_shadow_cost(cost);
+      ms += cost;
+      shadow_wait = 4;
+    }
+    controller.observe_pass(pass);
+    ms += pass.draft_ms + pass.pass_ms;
+    done += pass.n_emitted;
+  }
+  return n_tokens * trace.pass_ms(1) / ms;
+}
+
+double flat(int rows) { return 10 + 0.3 * (rows - 1); }
+double moe(int rows) { return 4 + 6 * (1 - std::pow(1 - 8.0 / 64, rows)) * 8 + 0.2 * rows - 0.2; }
+double cliff(int rows) { return rows == 1 ? 10 : 19 + 0.3 * rows; }
+double steep(int rows) { return 10.0 * rows; }
+double never(int) { return 0.0; }
+double half(int) { return 0.5; }
+double often(int) { return 0.9; }
+double changing(int at) { return at / 200 % 2 == 0 ? 0.95 : 0.05; }
+double misleading(int at) { return at % 40 < 6 ? 0.9 : 0.1; }
+
+}  // namespace
+
+TEST("on no trace does the controller cost more than two percent of plain decoding") {
+  struct Named { const char* name; double (*pass)(int); };
+  struct Rate { const char* name; double (*rate)(int); };
+  double worst = 10;
+  for (const Named& machine : {Named{"flat", flat}, Named{"moe", moe}, Named{"cliff", cliff}, Named{"steep", steep}}) {
+    for (const Rate& text : {Rate{"never", never}, Rate{"half", half}, Rate{"often", often}, Rate{"changing", changing}, Rate{"misleading", misleading}}) {
+      for (const double draft_ms : {0.0, 2.6}) {
+        double sum = 0;
+        for (unsigned seed = 0; seed < 10; ++seed) sum += speed_against_plain({machine.pass, draft_ms, text.rate}, 800, seed);
+        const double speed = sum / 10;
+        std::printf("    %-6s %-11s draft %.1f ms: %.3fx\n", machine.name, text.name, draft_ms, speed);
+        worst = std::min(worst, speed);
+        CHECK_MSG(speed > 0.98, std::string(machine.name) + " " + text.name + ": " + std::to_string(speed) + "x of plain decoding");
+      }
+    }
+  }
+  std::printf("    worst %.3fx\n", worst);
+}
+
+TEST("where drafts stand, the controller finds most of the gain") {
+  CHECK(speed_against_plain({flat, 0, often}, 800, 1) > 4.0);
+  CHECK(speed_against_plain({flat, 2.6, often}, 800, 1) > 2.5);
+  CHECK(speed_against_plain({cliff, 0, often}, 800, 1) > 1.8);
+  CHECK(speed_against_plain({moe, 0, often}, 800, 1) > 1.05);
+  CHECK(speed_against_plain({flat, 0, changing}, 4000, 1) > 1.2);
+}
+
+TEST("a short answer pays nothing for a drafter that is always wrong") {
+  for (unsigned seed = 0; seed < 20; ++seed) CHECK(speed_against_plain({moe, 2.6, never, 0.0}, 60, seed) > 0.95);
+}
+
+int main(int argc, char** argv) { return conclave::test::run_tests(argc, argv); }
