@@ -1,17 +1,25 @@
 // One run: the answer that is being written, from the first row to the last flush. Keeps the whole text in memory until it
 // is safely stored, so that a full or read-only disk loses nothing while the app lives. Says what happened through
 // `events`; knows neither the wire nor other runs.
-import type { Message, Run, Sampler, StopReason, Timings } from "../contract/chat.ts";
+import type { Message, ReuseReason, Run, RunPrompt, Sampler, Timings } from "../contract/chat.ts";
 import { AppError, toWire, type WireError } from "../contract/errors.ts";
 import type { TraceChunk } from "../contract/experts.ts";
 import type { ChatTurn, EngineApi, RunHandle } from "../engine/engineApi.ts";
 
 export interface AnswerPlan {
   readonly run: Run;
-  /** The assistant message as stored at the start: generating, without text. */
+  /** The assistant message as stored at the start: generating, with nothing but `answerStart`. */
   readonly message: Message;
-  readonly turns: readonly ChatTurn[];
   readonly sampler: Sampler;
+  /** Words taken over from the answer that this one continues; '' for a new one. */
+  readonly answerStart: string;
+}
+
+/** What the engine is given, known once the model is loaded. */
+export interface PreparedPrompt {
+  readonly messages: readonly ChatTurn[];
+  readonly prompt: RunPrompt;
+  explain(timings: Timings, answer: string): ReuseReason;
 }
 
 export interface AnswerEvents {
@@ -39,32 +47,37 @@ export interface AnswerRun {
 }
 
 /**
- * @param ready loads the model; the run waits for it.
+ * @param prepare loads the model and makes the prompt; the run waits for it.
  * @param now milliseconds, for the speed.
  */
 export function startAnswer(
   plan: AnswerPlan,
   engine: Pick<EngineApi, "run" | "status">,
-  ready: () => Promise<void>,
+  prepare: () => Promise<PreparedPrompt>,
   events: AnswerEvents,
   now: () => number,
 ): AnswerRun {
-  let text = "";
+  let text = plan.answerStart;
   let tokens = 0;
-  let hasTrace = false;
+  let { hasTrace } = plan.message;
   let firstTokenAt = 0;
   let state: Message["state"] = "generating";
   let run = plan.run;
   let handle: RunHandle | undefined;
   let stopped: "user" | "closing" | undefined;
-  const stopRequest = Promise.withResolvers<"stopped">();
+  const stopRequest = Promise.withResolvers<null>();
 
-  async function generate(): Promise<{ reason: StopReason; timings: Timings | null }> {
-    if ((await Promise.race([ready().then(() => "ready" as const), stopRequest.promise])) === "stopped") {
-      return { reason: "cancelled", timings: null };
-    }
+  async function generate(): Promise<Pick<Run, "stopReason" | "timings" | "reuse">> {
+    const prepared = await Promise.race([prepare(), stopRequest.promise]);
+    if (prepared === null) return { stopReason: "cancelled", timings: null, reuse: null };
+    run = { ...run, prompt: prepared.prompt };
     handle = engine.run(
-      { messages: plan.turns, sampler: plan.sampler, seed: run.seed },
+      {
+        messages: prepared.messages,
+        sampler: plan.sampler,
+        seed: run.seed,
+        ...(plan.answerStart === "" ? {} : { answerStart: plan.answerStart }),
+      },
       {
         onPrefill: events.onPrefill,
         onTokens(piece) {
@@ -83,19 +96,20 @@ export function startAnswer(
     );
     run = { ...run, engineVersion: engine.status().engineVersion };
     if (stopped !== undefined) handle.cancel();
-    return handle.result;
+    const { reason, timings } = await handle.result;
+    return { stopReason: reason, timings, reuse: prepared.explain(timings, text) };
   }
 
   async function follow(): Promise<void> {
     let failure: WireError | null = null;
     try {
-      const result = await generate();
-      run = { ...run, stopReason: result.reason, timings: result.timings };
+      const outcome = await generate();
+      run = { ...run, ...outcome };
       state = stopped === "closing" ? "interrupted" : "complete";
     } catch (error) {
       failure = toWire(error);
       run = { ...run, error: failure };
-      state = wasCutOff(error) || text !== "" ? "interrupted" : "failed";
+      state = wasCutOff(error) || text !== plan.answerStart ? "interrupted" : "failed";
     }
     events.onEnd(failure);
   }
@@ -108,7 +122,7 @@ export function startAnswer(
     message: () => ({ ...plan.message, state, parts: [{ type: "text", text }], run, hasTrace }),
     stop(why) {
       stopped ??= why;
-      stopRequest.resolve("stopped");
+      stopRequest.resolve(null);
       handle?.cancel();
     },
   };

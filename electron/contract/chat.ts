@@ -41,6 +41,10 @@ export const conversationSchema = z.object({
   systemPrompt: z.string(),
   sampler: samplerSchema.partial(),
   pinned: z.boolean(),
+  folderId: idSchema.nullable(),
+  archived: z.boolean(),
+  /** The model sees nothing above this message of the branch; null: it sees as much as fits. */
+  contextStartId: idSchema.nullable(),
 });
 export type Conversation = z.infer<typeof conversationSchema>;
 
@@ -68,6 +72,40 @@ export const stopReasons = ["end-of-text", "max-tokens", "context-full", "stop-s
 export const stopReasonSchema = z.enum(stopReasons);
 export type StopReason = z.infer<typeof stopReasonSchema>;
 
+/** What the model was given for one answer. */
+export const runPromptSchema = z.object({
+  systemPrompt: z.string(),
+  /** First message of the branch that the model saw; null: none but the system prompt. */
+  firstMessageId: idSchema.nullable(),
+  /** Messages above it that did not fit, and their tokens. */
+  droppedMessages: z.number(),
+  droppedTokens: z.number(),
+  /** Tokens that the loaded model held at most. */
+  context: z.number(),
+  /** UTF-16 length of the answer that was there before and was continued; 0: begun anew. */
+  continuedFrom: z.number(),
+});
+export type RunPrompt = z.infer<typeof runPromptSchema>;
+
+/** Why a prompt's tokens had to be computed instead of being taken from the last run. */
+export const reuseKinds = [
+  "kept", // only what is new was computed
+  "first-message", // nothing of this conversation was computed before
+  "edited", // turn `turn` differs from last time
+  "system-changed",
+  "template-changed",
+  "other-model",
+  "context-moved", // older turns were left out, so everything after them moved
+  "evicted", // it had been computed, but the memory was given to something else
+  "engine-restarted",
+] as const;
+export const reuseReasonSchema = z.object({
+  kind: z.enum(reuseKinds),
+  /** For 'edited': which turn differs, the first one is 1. */
+  turn: z.number().nullable(),
+});
+export type ReuseReason = z.infer<typeof reuseReasonSchema>;
+
 /** How an assistant message came about: enough to make it again. */
 export const runSchema = z.object({
   id: idSchema,
@@ -82,6 +120,9 @@ export const runSchema = z.object({
   stopReason: stopReasonSchema.nullable(),
   error: wireErrorSchema.nullable(),
   timings: timingsSchema.nullable(),
+  /** null: the run ended before its prompt was made, or is older than this record. */
+  prompt: runPromptSchema.nullable(),
+  reuse: reuseReasonSchema.nullable(),
 });
 export type Run = z.infer<typeof runSchema>;
 
@@ -99,6 +140,23 @@ export const messageSchema = z.object({
   hasTrace: z.boolean(),
 });
 export type Message = z.infer<typeof messageSchema>;
+
+/** The next prompt of a conversation against what the model holds. Counts are tokens. */
+export const contextUseSchema = z.object({
+  /** What would be sent, draft included. */
+  used: z.number(),
+  /** All that the model holds, the answer included. */
+  context: z.number(),
+  /** Kept free for the answer. */
+  reserved: z.number(),
+  contextTrained: z.number(),
+  /** What does not fit, or lies above the conversation's contextStartId. */
+  droppedMessages: z.number(),
+  droppedTokens: z.number(),
+  /** First message that would be sent; null: none yet. */
+  firstMessageId: idSchema.nullable(),
+});
+export type ContextUse = z.infer<typeof contextUseSchema>;
 
 const turnStarted = z.object({
   runId: idSchema,
@@ -147,8 +205,40 @@ export const chat = service({
       }),
       turnStarted,
     ),
-    /** A new answer beside the given assistant message, or under the given user message. */
-    regenerate: call(z.object({ messageId: idSchema }), turnStarted),
+    /**
+     * A new answer beside the given assistant message, or under the given user message: by another model, with other
+     * sampling, or exactly as the given answer was made (same model, prompt, sampler and seed; else 'conflict').
+     */
+    regenerate: call(
+      z.object({
+        messageId: idSchema,
+        modelId: idSchema.optional(),
+        sampler: samplerSchema.partial().optional(),
+        exactly: z.boolean().optional(),
+      }),
+      turnStarted,
+    ),
+    /** A new version of an answer that begins with all its words and goes on from there. */
+    continueAnswer: call(z.object({ messageId: idSchema }), turnStarted),
+    /** A new version with this text, without an answer to it. The old version stays. */
+    editMessage: call(
+      z.object({ messageId: idSchema, text: z.string().trim().min(1).max(maxMessageLength) }),
+      messageSchema,
+    ),
+    /** Hides one message; what stood below it hangs on its parent. restoreMessage brings it back, for a day. */
+    deleteMessage: call(z.object({ messageId: idSchema }), z.null()),
+    restoreMessage: call(z.object({ messageId: idSchema }), z.null()),
+    /** A new conversation that holds the branch up to this message. */
+    forkConversation: call(z.object({ messageId: idSchema }), conversationSchema),
+    /** A copy with all branches. */
+    duplicateConversation: call(z.object({ conversationId: idSchema }), conversationSchema),
+    /** Lets the model see nothing above this message; null: as much as fits. */
+    setContextStart: call(z.object({ conversationId: idSchema, messageId: idSchema.nullable() }), conversationSchema),
+    /** What the next message would take; null while no model is loaded. */
+    getContextUse: call(
+      z.object({ conversationId: idSchema.nullable(), draft: z.string().max(maxMessageLength) }),
+      contextUseSchema.nullable(),
+    ),
     stopRun: call(z.object({ runId: idSchema }), z.null()),
     search: call(
       z.object({ query: z.string().max(1000), limit: z.number().int().min(1).max(200).default(50) }),
@@ -157,6 +247,10 @@ export const chat = service({
   },
   events: {
     conversationChanged: event(conversationSchema),
+    /** Messages were written by hand, deleted or brought back. `changed` holds those that are new or hang elsewhere now. */
+    messagesChanged: event(
+      z.object({ conversationId: idSchema, changed: z.array(messageSchema), removed: z.array(idSchema) }),
+    ),
     conversationDeleted: event(z.object({ conversationId: idSchema })),
     runStarted: event(turnStarted.extend({ conversationId: idSchema })),
     prefillProgress: event(

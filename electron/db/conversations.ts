@@ -17,6 +17,9 @@ function toConversation(row: Selectable<ConversationsTable>): Conversation {
     systemPrompt: row.system_prompt,
     sampler: samplerFromJson(row.sampler),
     pinned: row.pinned === 1,
+    folderId: row.folder_id,
+    archived: row.archived === 1,
+    contextStartId: row.context_start_id,
   };
 }
 
@@ -63,23 +66,32 @@ export function insertConversation(db: Database, conversation: { id: string; tit
       system_prompt: "",
       sampler: "{}",
       deleted_at: null,
+      title_source: conversation.title === "" ? "text" : "user",
     }),
   );
 }
 
 export interface ConversationChange {
   readonly title?: string;
+  readonly titleSource?: ConversationsTable["title_source"];
   readonly updatedAt?: number;
   readonly activeLeafId?: string | null;
   readonly systemPrompt?: string | undefined;
   readonly sampler?: Conversation["sampler"] | undefined;
   readonly pinned?: boolean;
+  readonly folderId?: string | null;
+  readonly archived?: boolean;
+  readonly contextStartId?: string | null;
   readonly deletedAt?: number | null;
 }
 
 export function updateConversation(db: Database, id: string, change: ConversationChange): void {
   const columns = {
     ...(change.title === undefined ? {} : { title: change.title }),
+    ...(change.titleSource === undefined ? {} : { title_source: change.titleSource }),
+    ...(change.folderId === undefined ? {} : { folder_id: change.folderId }),
+    ...(change.archived === undefined ? {} : { archived: change.archived ? 1 : 0 }),
+    ...(change.contextStartId === undefined ? {} : { context_start_id: change.contextStartId }),
     ...(change.updatedAt === undefined ? {} : { updated_at: change.updatedAt }),
     ...(change.activeLeafId === undefined ? {} : { active_leaf_id: change.activeLeafId }),
     ...(change.systemPrompt === undefined ? {} : { system_prompt: change.systemPrompt }),

@@ -80,9 +80,24 @@ export const messagesQuery = (db: Database, conversationId: string) =>
 const idsOf = (db: Database, conversationId: string) =>
   db.build.selectFrom("messages").select("id").where("conversation_id", "=", conversationId);
 
-/** The whole tree of a conversation, oldest first. */
+/**
+ * The whole tree of a conversation, oldest first, without deleted messages: their children hang on the nearest ancestor
+ * that is still there.
+ */
 export function listMessages(db: Database, conversationId: string): Message[] {
-  const rows = db.all(messagesQuery(db, conversationId));
+  const stored = db.all(messagesQuery(db, conversationId));
+  const parentOf = new Map(stored.map((row) => [row.id, row]));
+  const shownParent = (row: Selectable<MessagesTable>): string | null => {
+    let parent = row.parent_id === null ? undefined : parentOf.get(row.parent_id);
+    // A parent is always older than its children, so the walk ends.
+    while (parent !== undefined && parent.deleted_at !== null) {
+      parent = parent.parent_id === null ? undefined : parentOf.get(parent.parent_id);
+    }
+    return parent?.id ?? null;
+  };
+  const rows = stored
+    .filter((row) => row.deleted_at === null)
+    .map((row) => (row.parent_id === null ? row : { ...row, parent_id: shownParent(row) }));
   const parts = Map.groupBy(
     db.all(
       db.build
@@ -108,9 +123,44 @@ export function listMessages(db: Database, conversationId: string): Message[] {
   return rows.map((row) => toMessage(row, parts.get(row.id) ?? [], runs.get(row.id), traced.has(row.id)));
 }
 
+const messageQuery = (db: Database, id: string) => db.build.selectFrom("messages").selectAll().where("id", "=", id);
+
+/** The conversation of a message that was deleted and not yet purged; undefined when there is none. */
+export function conversationOfDeleted(db: Database, id: string): string | undefined {
+  return db.first(messageQuery(db, id).where("deleted_at", "is not", null))?.conversation_id;
+}
+
+/** Hides it (a time) or shows it again (null). */
+export function setMessageDeleted(db: Database, id: string, deletedAt: number | null): void {
+  db.run(db.build.updateTable("messages").set({ deleted_at: deletedAt }).where("id", "=", id));
+}
+
+export const deletedMessagesQuery = (db: Database, deletedBefore: number) =>
+  db.build.selectFrom("messages").select(["id", "parent_id"]).where("deleted_at", "<", deletedBefore);
+
+/** Really deletes; the children move to the parent first, or they would go too. @returns how many messages. */
+export function purgeMessages(db: Database, deletedBefore: number): number {
+  return db.transaction(() => {
+    const gone = db.all(deletedMessagesQuery(db, deletedBefore));
+    for (const { id } of gone) {
+      // Read again: an earlier round may have moved it.
+      const parentId = db.first(messageQuery(db, id))?.parent_id ?? null;
+      db.run(db.build.updateTable("messages").set({ parent_id: parentId }).where("parent_id", "=", id));
+      db.run(db.build.deleteFrom("messages").where("id", "=", id));
+    }
+    return gone.length;
+  });
+}
+
+/** One message as it is shown; undefined also when it is deleted. */
 export function findMessage(db: Database, id: string): Message | undefined {
-  const row = db.first(db.build.selectFrom("messages").selectAll().where("id", "=", id));
-  if (row === undefined) return undefined;
+  const stored = db.first(messageQuery(db, id));
+  if (stored === undefined || stored.deleted_at !== null) return undefined;
+  let parent = stored.parent_id === null ? undefined : db.first(messageQuery(db, stored.parent_id));
+  while (parent !== undefined && parent.deleted_at !== null) {
+    parent = parent.parent_id === null ? undefined : db.first(messageQuery(db, parent.parent_id));
+  }
+  const row = { ...stored, parent_id: parent?.id ?? null };
   const parts = db.all(
     db.build.selectFrom("message_parts").selectAll().where("message_id", "=", id).orderBy("position"),
   );

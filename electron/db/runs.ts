@@ -1,7 +1,11 @@
 // The runs table: how each answer came about, one row per assistant message.
 import type { Selectable } from "kysely";
 import {
+  reuseReasonSchema,
+  type ReuseReason,
   type Run,
+  runPromptSchema,
+  type RunPrompt,
   type Sampler,
   samplerSchema,
   stopReasonSchema,
@@ -58,6 +62,8 @@ export interface RunOutcome {
   readonly stopReason: StopReason | null;
   readonly error: WireError | null;
   readonly timings: Timings | null;
+  readonly prompt: RunPrompt | null;
+  readonly reuse: ReuseReason | null;
 }
 
 export function finishRun(db: Database, runId: string, outcome: RunOutcome): void {
@@ -71,6 +77,8 @@ export function finishRun(db: Database, runId: string, outcome: RunOutcome): voi
         // Details hold stacks and paths: they go to the log, not into a record that people export.
         error:
           outcome.error === null ? null : JSON.stringify({ code: outcome.error.code, message: outcome.error.message }),
+        prompt: outcome.prompt === null ? null : JSON.stringify(outcome.prompt),
+        reuse: outcome.reuse === null ? null : JSON.stringify(outcome.reuse),
         prompt_tokens: timings?.promptTokens ?? null,
         reused_tokens: timings?.reusedTokens ?? null,
         generated_tokens: timings?.generatedTokens ?? null,
@@ -105,6 +113,8 @@ export function runOfRow(row: Selectable<RunsTable>): Run {
     stopReason: stopReasonSchema.safeParse(row.stop_reason).data ?? null,
     error: row.error === null ? null : (parse(wireErrorSchema, row.error) ?? null),
     timings: timingsOf(row),
+    prompt: row.prompt === null ? null : (parse(runPromptSchema, row.prompt) ?? null),
+    reuse: row.reuse === null ? null : (parse(reuseReasonSchema, row.reuse) ?? null),
   };
 }
 

@@ -15,6 +15,24 @@ export interface ConversationsTable {
   /** Set: hidden, and purged a day later. */
   deleted_at: number | null;
   pinned: Generated<number>;
+  folder_id: Generated<string | null>;
+  archived: Generated<number>;
+  /** The model sees nothing above this message. */
+  context_start_id: Generated<string | null>;
+  /** Who named it: its first message, the model, or the user. */
+  title_source: "text" | "model" | "user";
+}
+
+export interface FoldersTable {
+  id: string;
+  name: string;
+  created_at: number;
+}
+
+export interface DraftsTable {
+  /** A conversation's id, or '' for the one not made yet. */
+  key: string;
+  text: string;
 }
 
 export interface MessagesTable {
@@ -26,6 +44,8 @@ export interface MessagesTable {
   role: "user" | "assistant";
   state: "complete" | "generating" | "interrupted" | "failed";
   created_at: number;
+  /** Set: not shown, and purged a day later. */
+  deleted_at: Generated<number | null>;
 }
 
 export interface MessagePartsTable {
@@ -62,6 +82,10 @@ export interface RunsTable {
   first_token_ms: number | null;
   prefill_ms: number | null;
   decode_ms: number | null;
+  /** JSON of a RunPrompt. */
+  prompt: Generated<string | null>;
+  /** JSON of a ReuseReason. */
+  reuse: Generated<string | null>;
 }
 
 export interface ExpertTracesTable {
@@ -106,6 +130,8 @@ export interface MessageSearchTable {
 
 export interface Schema {
   conversations: ConversationsTable;
+  folders: FoldersTable;
+  drafts: DraftsTable;
   messages: MessagesTable;
   message_parts: MessagePartsTable;
   runs: RunsTable;

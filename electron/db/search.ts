@@ -29,6 +29,7 @@ export function searchQuery(db: Database, terms: readonly string[], limit: numbe
     .innerJoin("conversations", "conversations.id", "messages.conversation_id")
     .select(["messages.id", "messages.conversation_id", "conversations.title", "message_parts.text"])
     .where("conversations.deleted_at", "is", null)
+    .where("messages.deleted_at", "is", null)
     .where("message_parts.indexed", "=", 1)
     .orderBy("message_parts.seq", "desc")
     .limit(limit);

@@ -203,8 +203,19 @@ describe("runs", () => {
       decodeMs: 8.5,
     };
     const error = { code: "engine-crashed" as const, message: "Gone.", details: "/home/someone" };
-    finishRun(db, "r", { engineVersion: "1", stopReason: "max-tokens", error, timings });
+    const prompt = {
+      systemPrompt: "Be brief.",
+      firstMessageId: "u",
+      droppedMessages: 2,
+      droppedTokens: 30,
+      context: 512,
+      continuedFrom: 0,
+    };
+    const reuse = { kind: "edited" as const, turn: 3 };
+    finishRun(db, "r", { engineVersion: "1", stopReason: "max-tokens", error, timings, prompt, reuse });
     expect(findMessage(db, "a")?.run).toMatchObject({
+      prompt,
+      reuse,
       stopReason: "max-tokens",
       error: { code: "engine-crashed", message: "Gone." },
       timings,

@@ -45,10 +45,10 @@ export class AnswerStream {
   #accepted = 0;
   #stopped = false;
 
-  /** Throws RangeError for a stop string that is none. */
-  constructor(tokenizer: Tokenizer, shape: RoutingShape, stops: readonly string[]) {
+  /** `continues`: the tokens go on behind text that is there already. Throws RangeError for a stop string that is none. */
+  constructor(tokenizer: Tokenizer, shape: RoutingShape, stops: readonly string[], continues = false) {
     this.#shape = shape;
-    this.#detokenizer = new Detokenizer(tokenizer);
+    this.#detokenizer = new Detokenizer(tokenizer, { continues });
     this.#matcher = new StopStringMatcher(stops);
   }
 

@@ -45,6 +45,8 @@ export interface RunRequest {
   readonly sampler: Sampler;
   /** Chosen by the caller so that it can be recorded. */
   readonly seed: number;
+  /** Words the answer already has; it goes on behind them. */
+  readonly answerStart?: string | undefined;
 }
 
 export interface RunEvents {
@@ -76,6 +78,8 @@ export interface EngineApi {
   /** After a crash the model of the last successful load is loaded again first. Fails with 'no-model' if there is none. */
   run(request: RunRequest, events: RunEvents): RunHandle;
   countTokens(text: string): Promise<number>;
+  /** Tokens of the whole prompt that `run` would make of these messages. */
+  countPrompt(messages: readonly ChatTurn[]): Promise<number>;
   /** After three strikes: forget them and start. */
   restart(): Promise<void>;
   /** Stops the process. Idempotent. */

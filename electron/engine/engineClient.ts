@@ -5,6 +5,7 @@ import type { EngineStatus } from "../contract/engine.ts";
 import { AppError, fromWire, toWire } from "../contract/errors.ts";
 import { CrashPolicy } from "./crashPolicy.ts";
 import type {
+  ChatTurn,
   EngineApi,
   InspectedModel,
   LoadedInfo,
@@ -139,6 +140,11 @@ class EngineClient implements EngineApi {
   async countTokens(text: string): Promise<number> {
     const link = await this.#readyWithModel();
     return link.call("countTokens", { text });
+  }
+
+  async countPrompt(messages: readonly ChatTurn[]): Promise<number> {
+    const link = await this.#readyWithModel();
+    return link.call("countPrompt", { messages: [...messages] });
   }
 
   async load(request: LoadRequest, onProgress: (done: number, total: number) => void): Promise<LoadedInfo> {

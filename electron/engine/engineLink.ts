@@ -109,7 +109,7 @@ export class EngineLink {
     this.#process.send({
       kind: "run",
       id,
-      request: { messages: [...request.messages], sampler: request.sampler, seed: request.seed },
+      request: { ...request, messages: [...request.messages] },
     });
     return () => this.#process.send({ kind: "cancel", id });
   }

@@ -62,6 +62,7 @@ class Host {
       return null;
     },
     countTokens: async ({ text }) => this.#served().text.tokenizer.encode(text, { special: false }).length,
+    countPrompt: async ({ messages }) => this.#served().text.encoder.encode(messages, new Date()).length,
   };
 
   receive(message: unknown): void {
@@ -190,11 +191,11 @@ class Host {
     return info;
   }
 
-  #startRun({ id, request: { messages, sampler, seed } }: RunMessage): void {
+  #startRun({ id, request: { messages, sampler, seed, answerStart } }: RunMessage): void {
     try {
       const { engine, text, info } = this.#served();
-      const tokens = text.encoder.encode(messages, new Date());
-      const stream = this.#answerStream(text, info, sampler.stop);
+      const tokens = text.encoder.encode(messages, new Date(), answerStart);
+      const stream = this.#answerStream(text, info, sampler.stop, answerStart !== undefined && answerStart !== "");
       const sender = new AnswerSender(stream, runCredits, (piece) => this.#port.send({ kind: "tokens", id, ...piece }));
       const { maxTokens, stop: _, ...options } = sampler;
       const stopTokens = Uint32Array.from(text.tokenizer.ends);
@@ -206,9 +207,14 @@ class Host {
     }
   }
 
-  #answerStream(text: ModelText, info: HostCallOutput<"load">, stops: readonly string[]): AnswerStream {
+  #answerStream(
+    text: ModelText,
+    info: HostCallOutput<"load">,
+    stops: readonly string[],
+    continues: boolean,
+  ): AnswerStream {
     try {
-      return new AnswerStream(text.tokenizer, info, [...stops, ...text.stops]);
+      return new AnswerStream(text.tokenizer, info, [...stops, ...text.stops], continues);
     } catch (error) {
       if (error instanceof RangeError) throw new AppError("bad-argument", error.message);
       throw error;

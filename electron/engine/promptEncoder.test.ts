@@ -58,3 +58,10 @@ describe("PromptEncoder", () => {
     expect(encode("x", true, withBos)).toEqual([0, ...letters("x")]);
   });
 });
+
+test("the words that an answer already has stand behind the prompt, their control tokens read as letters", () => {
+  const encoder = new PromptEncoder(letterTokenizer(false), template);
+  const turns = [{ role: "user" as const, content: "a" }];
+  const whole = [...encoder.encode(turns, new Date(0), "b<|end|>")];
+  expect(whole).toEqual([...encoder.encode(turns, new Date(0)), ...letters("b<|end|>")]);
+});

@@ -34,8 +34,11 @@ export class PromptEncoder {
     this.#control = controlTokens(tokenizer);
   }
 
-  /** Token ids of the whole prompt, up to the beginning of the assistant's turn. Throws ChatTemplateError. */
-  encode(turns: readonly ChatTurn[], now: Date): Uint32Array {
+  /**
+   * Token ids of the whole prompt, up to the beginning of the assistant's turn and through `answerStart`, the words that
+   * turn already has. Throws ChatTemplateError.
+   */
+  encode(turns: readonly ChatTurn[], now: Date, answerStart = ""): Uint32Array {
     const { bos, eos, addBos } = this.#tokenizer;
     const text = this.#render({
       messages: turns.map(({ role, content }) => ({ role, content: this.#guard(content) })),
@@ -44,7 +47,7 @@ export class PromptEncoder {
       eosToken: this.#spelling(eos),
       now,
     });
-    const ids = this.#encodeGuarded(text);
+    const ids = this.#encodeGuarded(text + this.#guard(answerStart));
     if (addBos && bos !== null && ids[0] !== bos) ids.unshift(bos);
     return Uint32Array.from(ids);
   }

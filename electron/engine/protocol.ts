@@ -22,10 +22,13 @@ export const loadRequestSchema = z.object({
   exact: z.boolean().optional(),
 });
 
+const messages = z.array(z.object({ role: z.enum(["system", "user", "assistant"]), content: z.string() }));
+
 export const runRequestSchema = z.object({
-  messages: z.array(z.object({ role: z.enum(["system", "user", "assistant"]), content: z.string() })),
+  messages,
   sampler: samplerSchema,
   seed: z.number().int().nonnegative(),
+  answerStart: z.string().optional(),
 });
 
 const inspected = {
@@ -52,6 +55,7 @@ export const hostCalls = {
   },
   unload: { input: z.object({}), output: z.null() },
   countTokens: { input: z.object({ text: z.string() }), output: z.number() },
+  countPrompt: { input: z.object({ messages }), output: z.number() },
 } as const;
 
 export type HostCallName = keyof typeof hostCalls;

@@ -9,6 +9,11 @@ import { decodeTrace, encodeTrace } from "./traceCodec.ts";
 export interface ExpertsService extends ServiceHandlers<"experts"> {
   /** Adds tokens to the live trace of an answer. */
   append(messageId: string, chunk: TraceChunk): void;
+  /**
+   * Begins the live trace of an answer with that of another whose words it takes over.
+   * @returns its tokens; null, and nothing is begun, when no trace covers exactly those words.
+   */
+  begin(messageId: string, fromMessageId: string, textLength: number): number | null;
   /** Writes the live trace, if there is one, as part of the caller's transaction. @returns whether a trace exists. */
   store(messageId: string): boolean;
   /** Drops the live trace, once it is stored or unwanted. */
@@ -23,6 +28,14 @@ export function createExpertsService({ database }: { database: Database }): Expe
       const chunks = live.get(messageId);
       if (chunks === undefined) live.set(messageId, [chunk]);
       else chunks.push(chunk);
+    },
+    begin(messageId, fromMessageId, textLength) {
+      const blob = readTrace(database, fromMessageId);
+      if (blob === undefined) return null;
+      const trace = decodeTrace(blob);
+      if (trace.textLengths.reduce((sum, length) => sum + length, 0) !== textLength) return null;
+      live.set(messageId, [trace]);
+      return trace.tokens;
     },
     store(messageId) {
       const joined = joinChunks(live.get(messageId) ?? []);

@@ -39,8 +39,8 @@ export interface ModelsDependencies {
 }
 
 export interface ModelsService extends ServiceHandlers<"models"> {
-  /** The loaded or loading model, else the last used, else the embedded one. @throws AppError 'no-model'. */
-  wanted(): Promise<Model>;
+  /** The given model; else the loaded or loading one, the last used, or the embedded one. @throws AppError 'no-model'. */
+  wanted(modelId?: string): Promise<Model>;
   /** Loads it unless it is loaded; several callers share one load. */
   ensureLoaded(modelId: string): Promise<void>;
   /** Waits for work in the background (hashing). */
@@ -228,8 +228,13 @@ export function createModelsService(dependencies: ModelsDependencies): ModelsSer
       return null;
     },
     getLoaded: async () => loaded,
-    async wanted() {
+    async wanted(modelId) {
       await embeddedReady;
+      if (modelId !== undefined) {
+        const model = await withHealth(modelOf(modelId));
+        if (model.broken !== null) throw new AppError(model.broken.code, model.broken.message, model.broken.details);
+        return model;
+      }
       const current = loading?.modelId ?? (loaded.state === "ready" ? loaded.modelId : null);
       const candidates = [current, dependencies.preferences().lastModelId, embeddedModelId].filter((id) => id !== null);
       for (const id of candidates) {

@@ -10,6 +10,9 @@ export const conversationOf = (fields: Partial<Conversation> = {}): Conversation
   systemPrompt: "",
   sampler: {},
   pinned: false,
+  folderId: null,
+  archived: false,
+  contextStartId: null,
   ...fields,
 });
 

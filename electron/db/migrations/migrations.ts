@@ -1,6 +1,7 @@
 // The list of migrations in order. A file's place in the list is its version, kept in SQLite's user_version.
 import { conversationsMigration } from "./0001-conversations.ts";
 import { pinsAndTracesMigration } from "./0002-pins-and-traces.ts";
+import { chatMigration } from "./0003-chat.ts";
 
 export interface Migration {
   readonly version: number;
@@ -9,4 +10,4 @@ export interface Migration {
   readonly sql: string;
 }
 
-export const migrations: readonly Migration[] = [conversationsMigration, pinsAndTracesMigration];
+export const migrations: readonly Migration[] = [conversationsMigration, pinsAndTracesMigration, chatMigration];
