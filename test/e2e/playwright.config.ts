@@ -3,6 +3,9 @@ import { fileURLToPath } from "node:url";
 import { defineConfig } from "@playwright/test";
 import type { EntryOption } from "./conclaveApp.ts";
 
+const desktopOnly = "desktop*.spec.ts";
+const webOnly = "web*.spec.ts";
+
 export default defineConfig<EntryOption>({
   testDir: fileURLToPath(new URL(".", import.meta.url)),
   testMatch: "*.spec.ts",
@@ -14,8 +17,8 @@ export default defineConfig<EntryOption>({
   expect: { timeout: 20_000 },
   reporter: "list",
   projects: [
-    { name: "web", use: { entry: "web" } },
-    { name: "electron-double", use: { entry: "electron-double" } },
-    { name: "electron", use: { entry: "electron" } },
+    { name: "web", use: { entry: "web" }, testIgnore: desktopOnly },
+    { name: "electron-double", use: { entry: "electron-double" }, testIgnore: webOnly },
+    { name: "electron", use: { entry: "electron" }, testIgnore: webOnly },
   ],
 });

@@ -1,5 +1,4 @@
 // The page can neither run foreign code, nor leave, nor open windows, nor reach anything but the app.
-import { send, waitUntilDone } from "./chat.ts";
 import { expect, test } from "./conclaveApp.ts";
 
 test("the page comes with a strict policy, which holds", async ({ conclaveApp: { page } }) => {
@@ -73,48 +72,4 @@ test("a page script sees no Node and no Electron", async ({ conclaveApp: { page 
     ["require", "process", "module", "Buffer", "ipcRenderer", "global"].filter((name) => name in window),
   );
   expect(found).toEqual([]);
-});
-
-test("the desktop page cannot leave or open a window", async ({ conclaveApp: { page, entry } }) => {
-  test.skip(entry === "web", "a browser tab belongs to its user, who may go where they like");
-  const home = page.url();
-  await page.evaluate(() => {
-    location.href = "https://evil.example/";
-  });
-  await page.evaluate(() => {
-    location.href = "ms-msdt:/id";
-  });
-  expect(await page.evaluate(() => window.open("https://evil.example/popup"))).toBeNull();
-  await page.evaluate(() => {
-    const link = Object.assign(document.createElement("a"), { href: "https://evil.example/blank", target: "_blank" });
-    document.body.append(link);
-    link.click();
-    link.remove();
-  });
-  await page.waitForTimeout(500);
-  expect(page.url()).toBe(home);
-  await expect.poll(() => page.context().pages().length).toBe(1);
-  await waitUntilDone(page, await send(page, "Who are you?"));
-});
-
-test("permissions are denied, but for copying", async ({ conclaveApp: { page, entry } }) => {
-  test.skip(entry === "web", "a browser tab asks its user");
-  const states = await page.evaluate(async () => {
-    const names = ["geolocation", "notifications", "camera", "microphone", "clipboard-read", "clipboard-write"];
-    return Object.fromEntries(
-      await Promise.all(
-        names.map(
-          async (name) => [name, (await navigator.permissions.query({ name: name as PermissionName })).state] as const,
-        ),
-      ),
-    );
-  });
-  expect(states).toEqual({
-    geolocation: "denied",
-    notifications: "denied",
-    camera: "denied",
-    microphone: "denied",
-    "clipboard-read": "denied",
-    "clipboard-write": "granted",
-  });
 });

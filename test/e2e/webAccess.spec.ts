@@ -4,10 +4,6 @@ import type { Page } from "@playwright/test";
 import { WebSocket } from "ws";
 import { expect, test } from "./conclaveApp.ts";
 
-test.beforeEach(({ entry }) => {
-  test.skip(entry !== "web", "only the web entry listens on a port");
-});
-
 /** Status of a raw request; `fetch` would not let a test lie about Host and Origin. */
 function statusOf(origin: string, headers: Record<string, string>, path = "/", method = "GET"): Promise<number> {
   const { port } = new URL(origin);

@@ -87,14 +87,23 @@ export class Browser {
     browser.on("Target.attachedToTarget", ({ targetInfo, sessionId, waitingForDebugger }: CdpParams) => {
       if (waitingForDebugger !== true) return;
       const { targetId, type } = targetInfo as { targetId: string; type: string };
+      const held = this.connection.session(String(sessionId));
+      const isPopup = (): boolean => type === "page" && !this.#own.has(targetId);
       void this.#creating
         .then(async () => {
-          if (type === "page" && !this.#own.has(targetId)) return browser.send("Target.closeTarget", { targetId });
-          return this.connection.session(String(sessionId)).send("Runtime.runIfWaitingForDebugger");
+          if (isPopup()) await this.#closePopup(targetId, held);
+          else await held.send("Runtime.runIfWaitingForDebugger");
         })
         .catch(ignoreGone);
     });
     await browser.send("Target.setAutoAttach", { autoAttach: true, waitForDebuggerOnStart: true, flatten: true });
+  }
+
+  /** A held pop-up can hold its opener's thread too, so it is let go, with its requests caught, and then closed. */
+  async #closePopup(targetId: string, held: CdpSession): Promise<void> {
+    await held.send("Fetch.enable", { patterns: [{ urlPattern: "*" }] });
+    await held.send("Runtime.runIfWaitingForDebugger");
+    await this.connection.browser.send("Target.closeTarget", { targetId });
   }
 
   /** @param contextId a browser context from `createContext`, or undefined for the default one. */

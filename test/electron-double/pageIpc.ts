@@ -112,6 +112,9 @@ export class PageIpc {
       case "leave":
         this.#contents.announceLeaving(message.to);
         return;
+      case "open":
+        this.#contents.announceWindowOpen(message.url);
+        return;
       case "ready":
     }
   }

@@ -185,7 +185,7 @@ export class WebContents extends PageSettings {
     this.#cdp = cdp;
     this.session.pages.add(this);
     cdp.once("detached", () => this.#onGone());
-    cdp.on("Page.windowOpen", ({ url }: CdpParams) => this.#onWindowOpen(String(url)));
+    cdp.on("Page.windowOpen", ({ url }: CdpParams) => this.announceWindowOpen(String(url)));
     cdp.on("Target.attachedToTarget", (params: CdpParams) => void this.#onChild(params).catch(ignoreGone));
     cdp.on("Inspector.targetCrashed", () => this.emit("render-process-gone", {}, { reason: "crashed", exitCode: 139 }));
     cdp.on("Runtime.consoleAPICalled", (params: CdpParams) => this.#onConsole(params));
@@ -220,7 +220,8 @@ export class WebContents extends PageSettings {
     await child.send("Runtime.runIfWaitingForDebugger");
   }
 
-  #onWindowOpen(url: string): void {
+  /** Asks the handler; an allowed window opens without an opener. */
+  announceWindowOpen(url: string): void {
     const details = {
       url: fromChromium(url),
       frameName: "",

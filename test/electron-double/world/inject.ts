@@ -15,7 +15,7 @@ export const preloadWorldName = "Electron Isolated Context";
 export function mainWorldScript(secret: string): string {
   return `(() => {
     const Bridge = ${Bridge.toString()};
-    new Bridge('${secret}:main', '${secret}:preload', (key, value) => {
+    const bridge = new Bridge('${secret}:main', '${secret}:preload', (key, value) => {
       const freeze = (item) => {
         if (typeof item !== 'object' || item === null || ArrayBuffer.isView(item)) return item;
         Object.values(item).forEach(freeze);
@@ -23,8 +23,11 @@ export function mainWorldScript(secret: string): string {
       };
       Object.defineProperty(window, key, { value: freeze(value), enumerable: true, configurable: false, writable: false });
     });
-    const open = window.open.bind(window);
-    Object.defineProperty(window, 'open', { value: (...args) => { open(...args); return null; }, configurable: false, writable: false });
+    const open = (url = '') => {
+      bridge.expose('open', new URL(url === '' ? 'about:blank' : url, document.baseURI).href);
+      return null;
+    };
+    Object.defineProperty(window, 'open', { value: open, configurable: false, writable: false });
   })();`;
 }
 
@@ -34,8 +37,9 @@ export function preloadScript(secret: string, facts: WorldFacts, preload: string
     const Codec = ${Codec.toString()};
     const Bridge = ${Bridge.toString()};
     const PreloadWorld = ${PreloadWorld.toString()};
-    const bridge = new Bridge('${secret}:preload', '${secret}:main', () => {});
-    const world = new PreloadWorld(new Codec(), bridge, ${JSON.stringify(facts)}, globalThis['${secret}']);
+    let world;
+    const bridge = new Bridge('${secret}:preload', '${secret}:main', (key, url) => world.open(url));
+    world = new PreloadWorld(new Codec(), bridge, ${JSON.stringify(facts)}, globalThis['${secret}']);
     globalThis['${secret}:receive'] = (message) => world.receive(message);
     world.run((require, process, module, exports) => {
 ${preload}

@@ -11,6 +11,7 @@ import type { Codec } from "./codec.ts";
 export type ToMain =
   | { op: "ready"; href: string }
   | { op: "leave"; href: string; to: string }
+  | { op: "open"; href: string; url: string }
   | { op: "invoke"; href: string; id: number; channel: string; args: string }
   | { op: "send"; href: string; channel: string; args: string; ports: number[] }
   | { op: "port"; href: string; port: number; data: string }
@@ -64,6 +65,11 @@ export class PreloadWorld {
       event.preventDefault();
       this.#post({ op: "leave", href: location.href, to });
     });
+  }
+
+  /** window.open of the page: always null there, and the main process decides what becomes of it. */
+  open(url: string): void {
+    this.#post({ op: "open", href: location.href, url });
   }
 
   receive(message: ToPage): void {
