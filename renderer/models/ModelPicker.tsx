@@ -139,7 +139,7 @@ export function ModelPicker() {
   return (
     <Popover.Root open={open} onOpenChange={(next) => usePicker.setState({ open: next })}>
       <Popover.Trigger
-        aria-label={`Model: ${title}, ${loaded.state}`}
+        aria-label={`Model: ${title}${context}, ${loaded.state}`}
         className="flex h-8 max-w-full items-center gap-2 rounded-full border border-line bg-raised px-3 text-[13px] hover:bg-hover"
       >
         <span aria-hidden className={`size-2 shrink-0 rounded-full ${stateLight[loaded.state]}`} />
