@@ -58,6 +58,11 @@ MappedFile::MappedFile(const std::string& path) : path_(path) {
 MappedFile::~MappedFile() {
   if (data_ != nullptr) UnmapViewOfFile(data_);
 }
+
+// Unlocking pages that are not locked fails, and in doing so takes them out of the working set: the documented way.
+void MappedFile::forget(std::span<const std::byte> bytes) {
+  if (!bytes.empty()) VirtualUnlock(const_cast<std::byte*>(bytes.data()), bytes.size());
+}
 #else
 namespace {
 
@@ -88,6 +93,13 @@ MappedFile::MappedFile(const std::string& path) : path_(path) {
 
 MappedFile::~MappedFile() {
   if (data_ != nullptr) ::munmap(data_, bytes_);
+}
+
+// Only whole pages inside: a neighbour's part of the first and last page may still be wanted. Advice, so failure is no error.
+void MappedFile::forget(std::span<const std::byte> bytes) {
+  const auto page = static_cast<uintptr_t>(::sysconf(_SC_PAGESIZE));
+  const uintptr_t begin = (reinterpret_cast<uintptr_t>(bytes.data()) + page - 1) / page * page, end = reinterpret_cast<uintptr_t>(bytes.data() + bytes.size()) / page * page;
+  if (begin < end) ::madvise(reinterpret_cast<void*>(begin), end - begin, MADV_DONTNEED);
 }
 #endif
 

@@ -18,6 +18,10 @@ class MappedFile {
   std::span<const std::byte> bytes() const { return {static_cast<const std::byte*>(data_), bytes_}; }
   const std::string& path() const { return path_; }
 
+  /// Tells the system that these bytes of some mapping will not be read again soon, so that a pass over a file larger
+  /// than memory does not count as memory in use. Reading them again is right, only slower.
+  static void forget(std::span<const std::byte> bytes);
+
  private:
   std::string path_;
   void* data_ = nullptr;

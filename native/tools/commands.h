@@ -9,5 +9,7 @@ int command_inspect(std::span<char* const> args);
 int command_logits(std::span<char* const> args);
 int command_generate(std::span<char* const> args);
 int command_bench(std::span<char* const> args);
+int command_quantize(std::span<char* const> args);
+int command_perplexity(std::span<char* const> args);
 
 }  // namespace conclave

@@ -25,11 +25,13 @@ constexpr Command kCommands[] = {
     {"generate", "FILE --tokens 1,2,3 [-n TOKENS] [--temperature T] [--seed S] [--top-k K] [--top-p P] [--min-p P] [--repetition-penalty R] [--stop 1,2] [--json] [--exact] [-t THREADS]",
      "continue a prompt of token ids", conclave::command_generate},
     {"bench", "FILE [-p PROMPT] [-n TOKENS] [-t THREADS] [--repeat R] [--chunk C] [--json] [--exact]", "measure prefill and decode against the machine's bandwidth", conclave::command_bench},
+    {"quantize", "IN OUT TYPE [--experts-only] [-t THREADS]", "write a model (a GGUF file of floats, or a Hugging Face folder) in another number format", conclave::command_quantize},
+    {"perplexity", "FILE --tokens-file IDS [--context N] [--json] [--exact] [-t THREADS]", "measure how well a model expects texts, given as lines of token ids", conclave::command_perplexity},
 };
 
 void print_help() {
   std::puts("usage: conclave COMMAND ARGUMENTS\n\ncommands:");
-  for (const Command& command : kCommands) std::printf("  %-9s %s\n            %s\n", command.name, command.usage, command.meaning);
+  for (const Command& command : kCommands) std::printf("  %-10s %s\n             %s\n", command.name, command.usage, command.meaning);
   std::puts("\nenvironment (for measuring and bug reports):");
   for (const conclave::DebugSwitch& entry : conclave::debug_switches()) std::printf("  %-20s %s (default %s)\n", entry.name, entry.meaning, entry.default_value);
 }
