@@ -55,6 +55,7 @@ export const nativeZones: readonly Zone[] = [
   { path: "native/base", mayImport: [] },
   { path: "native/formats", mayImport: ["native/base"] },
   { path: "native/model", mayImport: ["native/formats", "native/base"] },
+  { path: "native/convert", mayImport: ["native/formats", "native/base"] },
   { path: "native/weights", mayImport: [...interfaceOfOps, ...belowWeights] },
   { path: "native/ops", mayImport: [blockFormats, "native/model/spec.h", "native/base"] },
   {
