@@ -4,6 +4,7 @@ import { PanelLeft, PanelRight } from "lucide-react";
 import { Toaster } from "sonner";
 import { useChat } from "../chat/chatStore.ts";
 import { Composer } from "../chat/Composer.tsx";
+import { DetailsDialog } from "../chat/DetailsDialog.tsx";
 import { LinkDialog } from "../chat/LinkDialog.tsx";
 import { Sidebar } from "../chat/Sidebar.tsx";
 import { Thread, useShownBranch } from "../chat/Thread.tsx";
@@ -146,6 +147,7 @@ export function App() {
       <StatusBar />
       <SettingsDialog open={settingsOpen} onClose={() => useShell.setState({ settingsOpen: false })} />
       <LinkDialog />
+      <DetailsDialog />
       <Toaster position="bottom-right" theme={theme} offset={40} />
     </div>
   );

@@ -1,5 +1,6 @@
 // Connects every feature's store to the services; called once, before the first render.
 import { startChatStore } from "../chat/chatStore.ts";
+import { startContextStore } from "../chat/contextStore.ts";
 import { startTraceStore } from "../experts/traceStore.ts";
 import { startModelsStore } from "../models/modelsStore.ts";
 import { startSettingsStore } from "../platform/settingsStore.ts";
@@ -12,5 +13,6 @@ export function startStores(): void {
   startEngineStore();
   startModelsStore();
   startChatStore();
+  startContextStore();
   startTraceStore();
 }

@@ -7,6 +7,8 @@ import { IconButton } from "../ui/IconButton.tsx";
 import { cancelEdit, startEdit, stopRun } from "./actions/messageActions.ts";
 import { sendMessage } from "./actions/sendMessage.ts";
 import { setDraft, useChat } from "./chatStore.ts";
+import { ContextGauge } from "./ContextGauge.tsx";
+import { useContextUpdates } from "./contextStore.ts";
 import { useShownBranch } from "./Thread.tsx";
 
 const minHeight = 56;
@@ -21,6 +23,7 @@ export function Composer() {
   const branch = useShownBranch();
   const busy = branch.some((message) => message.state === "generating");
   const box = useRef<HTMLTextAreaElement>(null);
+  useContextUpdates();
 
   useLayoutEffect(() => {
     const element = box.current;
@@ -55,7 +58,7 @@ export function Composer() {
   };
 
   return (
-    <div className={`mx-auto w-full px-6 pb-3 ${wide ? "max-w-[1088px]" : "max-w-[816px]"}`}>
+    <div className={`mx-auto w-full px-6 pb-1.5 ${wide ? "max-w-[1088px]" : "max-w-[816px]"}`}>
       {editing && (
         <div className="mb-1 flex items-center justify-between rounded-t-lg bg-surface px-3 py-1 text-xs text-muted">
           <span>Editing a message: sending makes a new version, the old one stays.</span>
@@ -86,6 +89,9 @@ export function Composer() {
         >
           {busy ? <Square size={14} fill="currentColor" aria-hidden /> : <ArrowUp size={18} aria-hidden />}
         </button>
+      </div>
+      <div className="flex min-h-6 items-center justify-end pt-1">
+        <ContextGauge />
       </div>
     </div>
   );

@@ -1,10 +1,15 @@
 // The sidebar's list: pinned first, then by day; renaming in place; a click on a search hit opens its conversation.
 import { useEffect, useState, type KeyboardEvent } from "react";
-import { DropdownMenu } from "radix-ui";
 import { MoreHorizontal, Pin } from "lucide-react";
 import type { Conversation } from "../../electron/contract/chat.ts";
 import { reportError } from "../platform/toasts.ts";
-import { deleteConversation, renameConversation, setPinned } from "./actions/conversationActions.ts";
+import { Menu, MenuItem } from "../ui/Menu.tsx";
+import {
+  deleteConversation,
+  duplicateConversation,
+  renameConversation,
+  setPinned,
+} from "./actions/conversationActions.ts";
 import { openConversation, useChat } from "./chatStore.ts";
 import { groupByAge } from "./groupByAge.ts";
 
@@ -58,39 +63,26 @@ function Row({ conversation, open, generating }: RowProps) {
         <span className="truncate">{conversation.title}</span>
       </button>
       {conversation.pinned && <Pin size={12} aria-label="Pinned" className="shrink-0 text-muted" />}
-      <DropdownMenu.Root>
-        <DropdownMenu.Trigger
-          aria-label={`Actions for ${conversation.title}`}
-          className="flex size-6 shrink-0 items-center justify-center rounded text-muted opacity-0 group-focus-within:opacity-100 group-hover:opacity-100 hover:text-ink data-[state=open]:opacity-100"
-        >
-          <MoreHorizontal size={16} aria-hidden />
-        </DropdownMenu.Trigger>
-        <DropdownMenu.Portal>
-          <DropdownMenu.Content
-            align="start"
-            className="z-50 min-w-36 rounded-lg border border-line bg-raised p-1 shadow-xl"
+      <Menu
+        trigger={
+          <button
+            type="button"
+            aria-label={`Actions for ${conversation.title}`}
+            className="flex size-6 shrink-0 items-center justify-center rounded text-muted opacity-0 group-focus-within:opacity-100 group-hover:opacity-100 hover:text-ink data-[state=open]:opacity-100"
           >
-            <MenuItem label="Rename" onSelect={() => setTimeout(() => setRenaming(true))} />
-            <MenuItem
-              label={conversation.pinned ? "Unpin" : "Pin"}
-              onSelect={() => void setPinned(conversation.id, !conversation.pinned)}
-            />
-            <MenuItem label="Delete" danger onSelect={() => void deleteConversation(conversation.id)} />
-          </DropdownMenu.Content>
-        </DropdownMenu.Portal>
-      </DropdownMenu.Root>
+            <MoreHorizontal size={16} aria-hidden />
+          </button>
+        }
+      >
+        <MenuItem label="Rename" hint="F2" onSelect={() => setTimeout(() => setRenaming(true))} />
+        <MenuItem
+          label={conversation.pinned ? "Unpin" : "Pin"}
+          onSelect={() => void setPinned(conversation.id, !conversation.pinned)}
+        />
+        <MenuItem label="Duplicate" onSelect={() => void duplicateConversation(conversation.id)} />
+        <MenuItem label="Delete" danger onSelect={() => void deleteConversation(conversation.id)} />
+      </Menu>
     </div>
-  );
-}
-
-function MenuItem(props: { readonly label: string; readonly danger?: boolean; onSelect(): void }) {
-  return (
-    <DropdownMenu.Item
-      onSelect={props.onSelect}
-      className={`cursor-pointer rounded-md px-2.5 py-1.5 outline-none data-[highlighted]:bg-hover ${props.danger === true ? "text-danger" : ""}`}
-    >
-      {props.label}
-    </DropdownMenu.Item>
   );
 }
 

@@ -1,12 +1,14 @@
 // The open conversation's shown branch. Follows the end while the reader is there; an upward scroll lets go.
-import { useEffect, useLayoutEffect, useMemo, useRef, useState, type ComponentType } from "react";
+import { Fragment, useEffect, useLayoutEffect, useMemo, useRef, useState, type ComponentType } from "react";
 import { ArrowDown } from "lucide-react";
 import { useSettings } from "../platform/settingsStore.ts";
 import { Announcer } from "./Announcer.tsx";
 import { useChat } from "./chatStore.ts";
+import { ContextLine } from "./ContextLine.tsx";
+import { useContext } from "./contextStore.ts";
 import { EmptyThread } from "./EmptyThread.tsx";
 import { MessageView, type AnswerTextProps } from "./MessageView.tsx";
-import { branchTo } from "./thread.ts";
+import { branchTo, unseenTurns } from "./thread.ts";
 
 /** Distance from the end, in px, within which new text keeps the view at the end. */
 const followWithin = 80;
@@ -33,6 +35,9 @@ export function Thread({ AnswerText, modelName }: ThreadProps) {
   const content = useRef<HTMLDivElement>(null);
   const following = useRef(true);
   const [away, setAway] = useState(false);
+  const use = useContext((state) => state.use);
+  const startId = useChat((state) => state.conversations.find(({ id }) => id === state.openId)?.contextStartId ?? null);
+  const unseen = useMemo(() => unseenTurns(branch, use, startId), [branch, use, startId]);
   const busy = branch.some((message) => message.state === "generating");
 
   const toEnd = (): void => {
@@ -79,7 +84,10 @@ export function Thread({ AnswerText, modelName }: ThreadProps) {
       >
         <div ref={content} className={`mx-auto flex flex-col gap-6 py-6 ${wide ? "max-w-[1040px]" : "max-w-[768px]"}`}>
           {branch.map((message) => (
-            <MessageView key={message.id} message={message} busy={busy} AnswerText={AnswerText} />
+            <Fragment key={message.id}>
+              {unseen?.firstMessageId === message.id && <ContextLine {...unseen} />}
+              <MessageView message={message} busy={busy} AnswerText={AnswerText} />
+            </Fragment>
           ))}
         </div>
       </div>

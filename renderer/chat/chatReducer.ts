@@ -28,6 +28,7 @@ export type ChatEvent =
   | { readonly type: "conversationsLoaded"; readonly conversations: readonly Conversation[] }
   | { readonly type: "conversationChanged"; readonly conversation: Conversation }
   | { readonly type: "conversationDeleted"; readonly conversationId: string }
+  | ({ readonly type: "messagesChanged" } & EventOf<"chat", "messagesChanged">)
   | { readonly type: "opened"; readonly conversationId: string | null; readonly messages: readonly Message[] }
   | ({ readonly type: "runStarted" } & EventOf<"chat", "runStarted">)
   | ({ readonly type: "prefillProgress" } & EventOf<"chat", "prefillProgress">)
@@ -101,6 +102,13 @@ export function chatReducer(state: ChatState, event: ChatEvent): ChatState {
       const closed =
         state.openId === event.conversationId ? { openId: null, messages: new Map<string, Message>() } : {};
       return { ...state, conversations, ...closed };
+    }
+    case "messagesChanged": {
+      if (event.conversationId !== state.openId) return state;
+      const messages = new Map(state.messages);
+      for (const id of event.removed) messages.delete(id);
+      for (const message of event.changed) messages.set(message.id, message);
+      return { ...state, messages };
     }
     case "opened":
       return {

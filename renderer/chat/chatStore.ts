@@ -8,11 +8,21 @@ import { chatReducer, emptyChat, type ChatEvent, type ChatState } from "./chatRe
 interface ChatStore extends ChatState {
   /** Unsent text per conversation; '' is the key of a conversation not made yet. */
   readonly drafts: Readonly<Record<string, string>>;
-  /** The user message being edited, if any. */
+  /** The user message being edited, in the composer. */
   readonly editingId: string | null;
+  /** The answer being edited, in its place. */
+  readonly editingAnswerId: string | null;
+  /** The message whose run is shown in the Details dialog. */
+  readonly detailsId: string | null;
 }
 
-export const useChat = create<ChatStore>()(() => ({ ...emptyChat, drafts: {}, editingId: null }));
+export const useChat = create<ChatStore>()(() => ({
+  ...emptyChat,
+  drafts: {},
+  editingId: null,
+  editingAnswerId: null,
+  detailsId: null,
+}));
 
 const queue: ChatEvent[] = [];
 let frame = 0;
@@ -43,7 +53,7 @@ function dispatchWithFrame(event: ChatEvent): void {
 export async function openConversation(conversationId: string | null): Promise<void> {
   const messages = conversationId === null ? [] : await client.chat.getMessages({ conversationId });
   dispatch({ type: "opened", conversationId, messages });
-  useChat.setState({ editingId: null });
+  useChat.setState({ editingId: null, editingAnswerId: null, detailsId: null });
 }
 
 export async function reloadConversations(): Promise<void> {
@@ -64,7 +74,15 @@ export function startChatStore(): void {
       apply({ type: name, ...payload } as unknown as ChatEvent);
     });
   };
-  for (const name of ["runStarted", "prefillProgress", "tokensArrived", "runEnded", "runFailed"] as const) relay(name);
+  for (const name of [
+    "runStarted",
+    "prefillProgress",
+    "tokensArrived",
+    "runEnded",
+    "runFailed",
+    "messagesChanged",
+  ] as const)
+    relay(name);
   client.chat.on("conversationChanged", (conversation) => dispatch({ type: "conversationChanged", conversation }));
   client.chat.on("conversationDeleted", ({ conversationId }) =>
     dispatch({ type: "conversationDeleted", conversationId }),

@@ -1,5 +1,5 @@
 // The message tree as the thread needs it. Pure.
-import type { Message } from "../../electron/contract/chat.ts";
+import type { ContextUse, Message } from "../../electron/contract/chat.ts";
 
 export type MessageMap = ReadonlyMap<string, Message>;
 
@@ -33,3 +33,26 @@ export function newestLeafBelow(messages: MessageMap, messageId: string): string
 
 export const textOf = (message: Message): string =>
   message.parts.map((part) => (part.type === "text" ? part.text : "")).join("");
+
+export interface UnseenTurns {
+  /** First message of the branch that the model sees. */
+  readonly firstMessageId: string;
+  readonly droppedTokens: number;
+  /** The user let the model begin here, rather than there being no room. */
+  readonly chosen: boolean;
+}
+
+/**
+ * Where the model's view of the branch begins; null: it sees all of it. By what the next message would send, or while
+ * that is not known (no model is loaded) by what the last answer was given.
+ */
+export function unseenTurns(
+  branch: readonly Message[],
+  use: Pick<ContextUse, "firstMessageId" | "droppedMessages" | "droppedTokens"> | null,
+  contextStartId: string | null,
+): UnseenTurns | null {
+  const view = use ?? branch.findLast((message) => message.run?.prompt != null)?.run?.prompt ?? null;
+  if (view === null || view.firstMessageId === null || view.droppedMessages === 0) return null;
+  const { firstMessageId, droppedTokens } = view;
+  return { firstMessageId, droppedTokens, chosen: contextStartId === firstMessageId };
+}

@@ -1,5 +1,5 @@
 import { expect, it } from "vitest";
-import { formatBytes, formatDuration, formatParameters } from "./format.ts";
+import { formatBytes, formatDuration, formatParameters, formatTokens } from "./format.ts";
 
 it.each([
   [0, "0 B"],
@@ -20,3 +20,12 @@ it.each([
   [9_450_000, "9.45M"],
   [30_500_000_000, "30.5B"],
 ])("reads %d parameters as %s", (count, text) => expect(formatParameters(count)).toBe(text));
+
+it.each([
+  [812, "812"],
+  [5_310, "5.3k"],
+  [8_192, "8k"],
+  [31_900, "32k"],
+  [32_768, "32k"],
+  [1_048_576, "1M"],
+])("reads %d tokens as %s", (count, text) => expect(formatTokens(count)).toBe(text));

@@ -26,3 +26,12 @@ export function formatDuration(ms: number): string {
 }
 
 export const formatCount = (count: number): string => count.toLocaleString("en-US");
+
+/** 812 -> "812", 5_310 -> "5.3k"; multiples of 1024 are read as contexts are: 32_768 -> "32k". */
+export function formatTokens(count: number): string {
+  if (count < 1000) return String(count);
+  if (count % 1024 === 0 && count < 1_048_576) return `${count / 1024}k`;
+  if (count < 10_000) return `${(count / 1000).toFixed(1).replace(/\.0$/, "")}k`;
+  if (count < 1_000_000) return `${Math.round(count / 1000)}k`;
+  return `${(count / 1_000_000).toFixed(1).replace(/\.0$/, "")}M`;
+}

@@ -47,3 +47,13 @@ export async function deleteConversation(conversationId: string): Promise<void> 
     reportError(error);
   }
 }
+
+export async function duplicateConversation(conversationId: string): Promise<void> {
+  try {
+    const copy = await client.chat.duplicateConversation({ conversationId });
+    dispatch({ type: "conversationChanged", conversation: copy });
+    await openConversation(copy.id);
+  } catch (error) {
+    reportError(error);
+  }
+}

@@ -1,0 +1,53 @@
+// How much of the model's context the open conversation takes, asked of the services when something changed and then was
+// quiet for a moment. null: no model is loaded, so nobody knows.
+import { useEffect } from "react";
+import { create } from "zustand";
+import type { ContextUse } from "../../electron/contract/chat.ts";
+import { client } from "../platform/client.ts";
+import { useSettings } from "../platform/settingsStore.ts";
+import { useChat } from "./chatStore.ts";
+
+const quietMs = 250;
+
+interface ContextStore {
+  readonly use: ContextUse | null;
+  /** Grows when a model was loaded or closed. */
+  readonly loads: number;
+}
+
+export const useContext = create<ContextStore>()(() => ({ use: null, loads: 0 }));
+
+export function startContextStore(): void {
+  client.models.on("loadedChanged", (loaded) => {
+    if (loaded.state === "loading") return;
+    useContext.setState(({ loads }) => ({ loads: loads + 1 }));
+  });
+}
+
+let asked = 0;
+
+async function ask(conversationId: string | null, draft: string): Promise<void> {
+  asked += 1;
+  const mine = asked;
+  // A conversation deleted meanwhile, or an engine that just went away: there is nothing to show then.
+  const use = await client.chat.getContextUse({ conversationId, draft }).catch(() => null);
+  if (mine === asked) useContext.setState({ use });
+}
+
+/** Keeps the store up to date; used once, in the composer. */
+export function useContextUpdates(): void {
+  const openId = useChat((state) => state.openId);
+  const draft = useChat((state) => state.drafts[state.openId ?? ""] ?? "");
+  // The conversation's identity changes with its leaf, system prompt, sampler and context start.
+  const conversation = useChat((state) => state.conversations.find(({ id }) => id === state.openId));
+  const running = useChat((state) => [...state.runs.values()].some((run) => run.conversationId === state.openId));
+  const messages = useChat((state) => (running ? null : state.messages));
+  const loads = useContext((state) => state.loads);
+  const systemPrompt = useSettings((settings) => settings.systemPrompt);
+  const sampler = useSettings((settings) => settings.sampler);
+  useEffect(() => {
+    if (running) return;
+    const timer = setTimeout(() => void ask(openId, draft), quietMs);
+    return () => clearTimeout(timer);
+  }, [openId, draft, conversation, running, messages, loads, systemPrompt, sampler]);
+}
