@@ -54,6 +54,7 @@ void attend_run(const CpuContext& context, const AttendArgs& args, const Group& 
   const auto& pages = args.sequences[static_cast<size_t>(args.row_sequence[static_cast<size_t>(group.row)])].pages;
   const std::byte *k[kRunPages], *v[kRunPages];
   AttendTile tile{};
+  std::fill_n(tile.q, kMaxTile, args.q.f32(group.row) + static_cast<int64_t>(group.head) * layer.d_k);
   int64_t last_key = 0;
   for (int r = 0; r < group.n_rows; ++r) {
     const Range range = visible(args, group.row + r);

@@ -60,7 +60,7 @@ struct FloatTile {
 
 /// Queries that share a key/value head, against a run of consecutive pages. Softmax is relative to `max`; the caller merges runs.
 struct AttendTile {
-  int n_queries;                   // at most Kernels::max_tile
+  int n_queries;                   // at most Kernels::max_tile; entries beyond it repeat a query with first = last, and have room in max, sum and acc
   const float* q[kMaxTile];        // [d_k]
   int first[kMaxTile];             // keys [first, last) of the run that the query sees
   int last[kMaxTile];

@@ -5,7 +5,7 @@
 
 #define CONCLAVE_LEVEL portable
 #define CONCLAVE_LEVEL_NAME "portable"
-#define CONCLAVE_MAX_TILE 4
+#define CONCLAVE_MAX_TILE 2
 #define CONCLAVE_FUSED 0
 #include "ops/cpu/vec16.h"
 
