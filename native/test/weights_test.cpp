@@ -134,8 +134,10 @@ TEST("a type that cannot be computed is refused with the tensor's name, a norm m
   TinyModel wide = tiny_olmoe();
   wide.d_model = 256;
   b = wide.file();
-  record(b, "blk.1.ffn_gate_exps.weight").type = static_cast<uint32_t>(DType::kIQ2_XXS);
-  refuse(b, "tensor 'blk.1.ffn_gate_exps.weight' is stored as IQ2_XXS, which is not supported yet", ErrorCode::kUnsupported);
+  for (const DType type : {DType::kIQ1_S, DType::kIQ1_M, DType::kIQ2_XXS, DType::kIQ2_XS, DType::kIQ2_S, DType::kIQ3_XXS, DType::kIQ3_S}) {
+    record(b, "blk.1.ffn_gate_exps.weight").type = static_cast<uint32_t>(type);
+    refuse(b, std::string("tensor 'blk.1.ffn_gate_exps.weight' is stored as ") + dtype_traits(type)->name + ", which is not supported yet", ErrorCode::kUnsupported);
+  }
   b = tiny_olmoe().file();
   record(b, "blk.0.ffn_norm.weight").type = static_cast<uint32_t>(DType::kF16);
   refuse(b, "tensor 'blk.0.ffn_norm.weight' is stored as F16 but must be F32");
