@@ -1,0 +1,290 @@
+// Hugging Face folders and GGUF files on their way to a new file: every value must arrive where the engine looks for it,
+// tokenizers must keep ids, merges and kinds, and what is missing or unknown must be named before anything is written.
+#include <numeric>
+
+#include "base/error.h"
+#include "convert/hf_tokenizer.h"
+#include "convert/source.h"
+#include "formats/gguf_writer.h"
+#include "model/spec.h"
+#include "test/check.h"
+#include "test/gguf_builder.h"
+#include "test/safetensors_builder.h"
+#include "weights/weights.h"
+
+using namespace conclave;
+using namespace conclave::test;
+
+namespace {
+
+constexpr int kLayers = 1, kWidth = 32, kHeads = 2, kHead = 16, kExperts = 3, kFf = 64, kVocab = 12;
+
+/// A folder of one of the families, its values 0, 1, 2, ... tensor by tensor.
+struct FolderModel {
+  std::string type = "mixtral", extra;
+  std::string tokenizer = R"({"added_tokens":[{"id":0,"content":"<s>","special":true}],"pre_tokenizer":{"type":"ByteLevel"},
+    "model":{"type":"BPE","vocab":{"<s>":0,"a":1,"b":2,"ab":3},"merges":["a b"]}})";
+  SafetensorsBuilder tensors;
+  float next = 0;
+
+  void add(const std::string& name, std::vector<int64_t> shape) {
+    size_t n = 1;
+    for (const int64_t d : shape) n *= static_cast<size_t>(d);
+    std::vector<float> values(n);
+    std::iota(values.begin(), values.end(), next);
+    next += static_cast<float>(n);
+    tensors.floats(name, shape, values);
+  }
+  FolderModel& attention() {
+    for (const char* name : {"model.norm.weight", "model.layers.0.input_layernorm.weight", "model.layers.0.post_attention_layernorm.weight"}) add(name, {kWidth});
+    for (const char* name : {"model.embed_tokens.weight", "lm_head.weight"}) add(name, {kVocab, kWidth});
+    for (const char* name : {"q", "k", "v"}) add(std::string("model.layers.0.self_attn.") + name + "_proj.weight", {kHeads * kHead, kWidth});
+    add("model.layers.0.self_attn.o_proj.weight", {kWidth, kHeads * kHead});
+    return *this;
+  }
+  FolderModel& experts(const std::string& block, const char* gate, const char* up, const char* down, int n = kExperts) {
+    add("model.layers.0." + block + ".gate.weight", {kExperts, kWidth});
+    for (int e = 0; e < n; ++e) {
+      const std::string expert = "model.layers.0." + block + ".experts." + std::to_string(e) + ".";
+      add(expert + gate + ".weight", {kFf, kWidth});
+      add(expert + up + ".weight", {kFf, kWidth});
+      add(expert + down + ".weight", {kWidth, kFf});
+    }
+    return *this;
+  }
+  void write(const TemporaryFolder& folder) const {
+    folder.write("model.safetensors", tensors.build());
+    folder.write("tokenizer.json", tokenizer);
+    folder.write("config.json", "{\"model_type\":\"" + type + R"(","num_hidden_layers":1,"max_position_embeddings":128,"hidden_size":32,"intermediate_size":64,"num_attention_heads":2,
+      "rms_norm_eps":1e-5,"vocab_size":12,"num_experts_per_tok":2,"num_local_experts":3,"num_experts":3,"moe_intermediate_size":64,"shared_expert_intermediate_size":64,
+      "bos_token_id":0,"eos_token_id":[0,1],"rope_theta":5e5)" + extra + "}");
+  }
+};
+
+FolderModel mixtral() { return FolderModel().attention().experts("block_sparse_moe", "w1", "w3", "w2"); }
+FolderModel olmoe() {
+  FolderModel model = FolderModel{.type = "olmoe", .extra = {}, .tensors = {}}.attention().experts("mlp", "gate_proj", "up_proj", "down_proj");
+  for (const char* name : {"q_norm", "k_norm"}) model.add(std::string("model.layers.0.self_attn.") + name + ".weight", {kHeads * kHead});
+  return model;
+}
+FolderModel qwen2() {
+  FolderModel model = FolderModel{.type = "qwen2_moe", .extra = {}, .tensors = {}}.attention().experts("mlp", "gate_proj", "up_proj", "down_proj");
+  for (const char* name : {"q", "k", "v"}) model.add(std::string("model.layers.0.self_attn.") + name + "_proj.bias", {kHeads * kHead});
+  for (const char* name : {"gate", "up"}) model.add(std::string("model.layers.0.mlp.shared_expert.") + name + "_proj.weight", {kFf, kWidth});
+  model.add("model.layers.0.mlp.shared_expert.down_proj.weight", {kWidth, kFf});
+  model.add("model.layers.0.mlp.shared_expert_gate.weight", {1, kWidth});
+  return model;
+}
+/// With the experts of a layer in two tensors, as newer versions of transformers may save them.
+FolderModel qwen3() {
+  FolderModel model = FolderModel{.type = "qwen3_moe", .extra = R"(,"head_dim":16,"norm_topk_prob":true,"use_sliding_window":false,"sliding_window":4096)", .tensors = {}}.attention();
+  for (const char* name : {"q_norm", "k_norm"}) model.add(std::string("model.layers.0.self_attn.") + name + ".weight", {kHead});
+  model.add("model.layers.0.mlp.gate.weight", {kExperts, kWidth});
+  model.add("model.layers.0.mlp.experts.gate_up_proj", {kExperts, 2 * kFf, kWidth});
+  model.add("model.layers.0.mlp.experts.down_proj", {kExperts, kWidth, kFf});
+  return model;
+}
+
+std::vector<float> rows(const SourceModel& model, const std::string& name) {
+  for (const SourceTensor& tensor : model.tensors) {
+    if (tensor.name != name) continue;
+    std::vector<float> out(static_cast<size_t>(tensor.n_rows() * tensor.dims[0]));
+    tensor.read_rows(0, tensor.n_rows(), out.data());
+    return out;
+  }
+  fail(__FILE__, __LINE__, "no tensor " + name);
+}
+
+/// Writes the model as F32 and opens it again.
+std::unique_ptr<GgufFile> written(const SourceModel& model, const std::string& path) {
+  std::vector<GgufTensorPlan> plan;
+  for (const SourceTensor& tensor : model.tensors) plan.push_back({tensor.name, DType::kF32, tensor.dims});
+  GgufWriter writer(path, model.metadata, plan);
+  for (const SourceTensor& tensor : model.tensors) {
+    const std::vector<float> values = rows(model, tensor.name);
+    writer.write(std::as_bytes(std::span(values)));
+  }
+  writer.finish();
+  return GgufFile::open(path);
+}
+
+void refuse(const FolderModel& model, const std::string& part) {
+  const TemporaryFolder folder;
+  model.write(folder);
+  try {
+    open_source(folder.path());
+  } catch (const Error& error) {
+    CHECK_MSG(std::string(error.what()).find(part) != std::string::npos, "'" + part + "' is not in: " + error.what());
+    return;
+  }
+  fail(__FILE__, __LINE__, "accepted, but expected: " + part);
+}
+
+const GgufValue& value(const std::vector<GgufEntry>& entries, const std::string& key) {
+  for (const GgufEntry& entry : entries) {
+    if (entry.key == key) return entry.value;
+  }
+  fail(__FILE__, __LINE__, "no entry " + key);
+}
+
+template <class T>
+const std::vector<T>& list(const std::vector<GgufEntry>& entries, const std::string& key) { return std::get<std::vector<T>>(std::get<GgufArray>(value(entries, key))); }
+
+std::vector<GgufEntry> tokenizer(const std::string& json, int64_t n_vocab, const std::string& config = "{}") {
+  return tokenizer_entries({.tokenizer = Json::parse(json, "tokenizer.json"), .tokenizer_config = Json::parse(config, "tokenizer_config.json"), .config = Json(), .chat_template = {}}, n_vocab);
+}
+
+}  // namespace
+
+TEST("a folder of each family becomes a file that binds") {
+  for (const FolderModel& model : {mixtral(), olmoe(), qwen2(), qwen3()}) {
+    const TemporaryFolder folder;
+    model.write(folder);
+    const SourceModel source = open_source(folder.path());
+    const auto file = written(source, folder.path("out.gguf"));
+    const ModelSpec spec = spec_from_gguf(*file);
+    bind_weights(*file, spec);
+    CHECK(spec.layers[0].ffn.n_experts == kExperts && spec.layers[0].ffn.n_experts_used == 2 && spec.layers[0].ffn.d_ff == kFf);
+    CHECK(spec.layers[0].attention.rope.base == 5e5f && spec.bos_token == 0 && spec.eos_token == 0);
+    CHECK(spec.layers[0].ffn.router.renormalise == (model.type == "mixtral" || model.type == "qwen3_moe"));
+  }
+}
+
+TEST("Mixtral's q and k rows become adjacent pairs within their head, others keep their order") {
+  const TemporaryFolder folder;
+  mixtral().write(folder);
+  const SourceModel model = open_source(folder.path());
+  const std::vector<float> q = rows(model, "blk.0.attn_q.weight"), v = rows(model, "blk.0.attn_v.weight");
+  const float first = q[0];
+  for (int row = 0; row < kHeads * kHead; ++row) {
+    const int within = row % kHead, wanted = row / kHead * kHead + within / 2 + within % 2 * (kHead / 2);
+    CHECK(q[static_cast<size_t>(row * kWidth)] == first + static_cast<float>(wanted * kWidth));
+    CHECK(v[static_cast<size_t>(row * kWidth)] == v[0] + static_cast<float>(row * kWidth));
+  }
+}
+
+TEST("experts come one after another, also out of a tensor that holds gate and up together") {
+  const TemporaryFolder folder;
+  qwen3().write(folder);
+  const SourceModel fused = open_source(folder.path());
+  const std::vector<float> gate = rows(fused, "blk.0.ffn_gate_exps.weight"), up = rows(fused, "blk.0.ffn_up_exps.weight");
+  constexpr size_t kExpert = kFf * kWidth;
+  for (size_t e = 0; e < kExperts; ++e) {
+    CHECK(gate[e * kExpert] == gate[0] + static_cast<float>(2 * e * kExpert));
+    CHECK(up[e * kExpert] == gate[0] + static_cast<float>((2 * e + 1) * kExpert));
+  }
+  mixtral().write(folder);
+  const SourceModel apart = open_source(folder.path());
+  const std::vector<float> down = rows(apart, "blk.0.ffn_down_exps.weight");
+  CHECK(down[kExpert] == down[0] + static_cast<float>(3 * kExpert));
+}
+
+TEST("what is missing, unknown or different is named") {
+  refuse(FolderModel().attention().experts("block_sparse_moe", "w1", "w3", "w2", 2), "lacks expert 2 of 'blk.0.ffn_down_exps.weight'");
+  FolderModel model = mixtral();
+  model.add("model.layers.0.self_attn.rotor.weight", {4});
+  refuse(model, "tensor 'model.layers.0.self_attn.rotor.weight' is not known");
+  model = mixtral();
+  model.add("model.layers.1.self_attn.q_proj.weight", {kWidth, kWidth});
+  refuse(model, "counts to 1 where config.json has only 1");
+  model = mixtral();
+  model.add("model.layers.0.block_sparse_moe.experts.7.w1.weight", {kFf, kWidth});
+  refuse(model, "counts to 7 where config.json has only 3");
+  model = FolderModel().attention();
+  model.add("model.layers.0.block_sparse_moe.experts.0.w1.weight", {kFf, kWidth});
+  model.add("model.layers.0.block_sparse_moe.experts.1.w1.weight", {kFf + 1, kWidth});
+  refuse(model, "differs in shape or type from the other experts'");
+  model = mixtral();
+  model.type = "bert";
+  refuse(model, "models of the type 'bert' cannot be converted yet; mixtral, olmoe");
+  for (const auto& [extra, part] : std::initializer_list<std::pair<const char*, const char*>>{
+           {R"(,"hidden_act":"gelu")", "another activation"}, {R"(,"sliding_window":4096)", "'sliding_window'"}, {R"(,"quantization_config":{})", "'quantization_config'"},
+           {R"(,"rope_scaling":{"rope_type":"longrope"})", "'longrope'"}, {R"(,"vocab_size":3)", "outside the model's vocabulary of 3"}, {R"(,"hidden_size":-1)", "'hidden_size' has a value of the wrong kind"}}) {
+    model = mixtral();
+    model.extra = extra;
+    refuse(model, part);
+  }
+}
+
+TEST("tied embeddings leave the copy out") {
+  FolderModel model = mixtral();
+  model.extra = R"(,"tie_word_embeddings":true)";
+  const TemporaryFolder folder;
+  model.write(folder);
+  const auto file = written(open_source(folder.path()), folder.path("out.gguf"));
+  CHECK(file->find_tensor("output.weight") == nullptr && spec_from_gguf(*file).tied_embeddings);
+}
+
+TEST("a GGUF file passes through with its metadata, and a quantised one is refused by its tensor") {
+  GgufBuilder b;
+  b.string("general.architecture", "llama").u32("general.file_type", 1).boolean("flag", true).f32("real", 0.1f);
+  b.array<std::string>("texts", GgufType::kString, {"a", ""}).array<int32_t>("kinds", GgufType::kI32, {1, -3}).array<float>("scores", GgufType::kF32, {0.5f, -1e9f});
+  b.array<int64_t>("large", GgufType::kI64, {int64_t{1} << 40}).tensor("t.weight", {4, 2}, DType::kF16);
+  const TemporaryFolder folder;
+  folder.write("in.gguf", b.build());
+  const SourceModel model = open_source(folder.path("in.gguf"));
+  const auto file = written(model, folder.path("out.gguf"));
+  CHECK(file->find("general.file_type") == nullptr && gguf_string(*file, "general.architecture") == "llama");
+  CHECK(gguf_bool_or(*file, "flag", false) && gguf_float(*file, "real") == static_cast<double>(0.1f));
+  for (const char* key : {"texts", "kinds", "scores", "large"}) CHECK(*file->find(key) == *model.gguf->find(key));
+  CHECK(!std::filesystem::exists(folder.path("out.gguf.partial")));
+  b.tensor("q.weight", {32, 1}, DType::kQ8_0);
+  folder.write("in.gguf", b.build());
+  try {
+    open_source(folder.path("in.gguf"));
+    fail(__FILE__, __LINE__, "a quantised source was accepted");
+  } catch (const Error& error) {
+    CHECK(std::string(error.what()).find("'q.weight' is stored as Q8_0 already") != std::string::npos);
+  }
+}
+
+TEST("an abandoned file leaves nothing behind") {
+  const TemporaryFolder folder;
+  const GgufTensorPlan plan{"t", DType::kF32, {4}};
+  { const GgufWriter writer(folder.path("out.gguf"), {}, {&plan, 1}); }
+  CHECK(std::filesystem::is_empty(folder.path()));
+}
+
+TEST("byte-level BPE: ids, kinds, merges in both forms, the pattern's name, gaps as unused") {
+  const auto entries = tokenizer(R"({"added_tokens":[{"id":5,"content":"<|end|>","special":true},{"id":4,"content":"<tool>","special":false}],
+    "pre_tokenizer":{"type":"Sequence","pretokenizers":[{"type":"Split","pattern":{"Regex":"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|\\p{N}| ?[^\\s\\p{L}\\p{N}]+[\\r\\n]*|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+"}},{"type":"ByteLevel"}]},
+    "model":{"type":"BPE","vocab":{"a":0,"b":1,"ab":2},"merges":[["a","b"],"ab a"]}})", 7, R"({"eos_token":{"content":"<|end|>"},"chat_template":[{"name":"tools","template":"x"},{"name":"default","template":"y"}]})");
+  CHECK(std::get<std::string>(value(entries, "tokenizer.ggml.model")) == "gpt2" && std::get<std::string>(value(entries, "tokenizer.ggml.pre")) == "qwen2");
+  CHECK(list<std::string>(entries, "tokenizer.ggml.tokens") == (std::vector<std::string>{"a", "b", "ab", "[PAD3]", "<tool>", "<|end|>", "[PAD6]"}));
+  CHECK(list<int64_t>(entries, "tokenizer.ggml.token_type") == (std::vector<int64_t>{1, 1, 1, 5, 4, 3, 5}));
+  CHECK(list<std::string>(entries, "tokenizer.ggml.merges") == (std::vector<std::string>{"a b", "ab a"}));
+  CHECK(std::get<int64_t>(value(entries, "tokenizer.ggml.eos_token_id")) == 5 && std::get<std::string>(value(entries, "tokenizer.chat_template")) == "y");
+}
+
+TEST("SentencePiece's BPE: scores fall with the rank of the merge, bytes and the unknown have their kinds") {
+  const auto entries = tokenizer(R"({"added_tokens":[{"id":0,"content":"<unk>","special":true},{"id":1,"content":"<s>","special":true}],
+    "normalizer":{"type":"Sequence","normalizers":[{"type":"Prepend","prepend":"▁"},{"type":"Replace","pattern":{"String":" "},"content":"▁"}]},
+    "post_processor":{"type":"TemplateProcessing","single":[{"SpecialToken":{"id":"<s>"}},{"Sequence":{"id":"A"}}]},
+    "model":{"type":"BPE","unk_token":"<unk>","byte_fallback":true,"vocab":{"<unk>":0,"<s>":1,"<0x0A>":2,"▁":3,"a":4,"aa":5,"▁a":6},"merges":["▁ a","a a"]}})", 7, R"({"bos_token":"<s>"})");
+  CHECK(std::get<std::string>(value(entries, "tokenizer.ggml.model")) == "llama" && std::get<bool>(value(entries, "tokenizer.ggml.add_space_prefix")));
+  CHECK(list<int64_t>(entries, "tokenizer.ggml.token_type") == (std::vector<int64_t>{2, 3, 6, 1, 1, 1, 1}));
+  const std::vector<double>& scores = list<double>(entries, "tokenizer.ggml.scores");
+  CHECK(scores[6] == 0 && scores[5] == -1 && scores[3] < -1 && scores[4] < -1);
+  CHECK(std::get<bool>(value(entries, "tokenizer.ggml.add_bos_token")) && std::get<int64_t>(value(entries, "tokenizer.ggml.bos_token_id")) == 1);
+}
+
+TEST("tokenizers of other kinds are refused by name") {
+  for (const auto& [json, part] : std::initializer_list<std::pair<const char*, const char*>>{
+           {R"({})", "lacks its 'model'"},
+           {R"({"model":{"type":"Unigram","vocab":[]}})", "type 'Unigram'"},
+           {R"({"model":{"type":"BPE","vocab":{},"merges":[3]},"pre_tokenizer":{"type":"ByteLevel"}})", "merge that is not a pair"},
+           {R"({"model":{"type":"BPE","vocab":{"a":99},"merges":[]}})", "an id outside"},
+           {R"({"model":{"type":"BPE","vocab":{"a":"b"},"merges":[]}})", "an id outside"},
+           {R"({"model":{"type":"BPE","vocab":{"a":0},"merges":[]}})", "neither byte-level BPE nor SentencePiece's"},
+           {R"({"model":{"type":"BPE","vocab":{"a":0},"merges":[]},"pre_tokenizer":{"type":"Sequence","pretokenizers":[{"type":"Split","pattern":{"Regex":"x+"}},{"type":"ByteLevel"}]}})", "pattern 'x+'"}}) {
+    try {
+      tokenizer(json, 4);
+    } catch (const Error& error) {
+      CHECK_MSG(std::string(error.what()).find(part) != std::string::npos, std::string("'") + part + "' is not in: " + error.what());
+      continue;
+    }
+    fail(__FILE__, __LINE__, std::string("accepted, but expected: ") + part);
+  }
+}
+
+int main(int argc, char** argv) { return run_tests(argc, argv); }
