@@ -26,19 +26,20 @@ Range visible(const AttendArgs& args, int64_t row) {
 /// Up to max_tile queries with one key head: rows [row, row + n_rows) of one sequence times `n_group` heads from `head`.
 struct Group { int64_t row; int n_rows, kv_head, head, n_group; };
 
+/// In order of key head, so that neighbours in the list read the same keys.
 std::vector<Group> group_queries(const CpuContext& context, const AttendArgs& args) {
   const int64_t n = args.q.n_rows;
   const int shared = args.n_heads / args.layer.n_kv_heads, most = context.kernels.max_tile;
   const int heads_a_tile = std::min(shared, most), rows_a_tile = std::max(1, most / shared);
   std::vector<Group> groups;
-  for (int64_t row = 0; row < n;) {
-    int n_rows = 1;
-    while (n_rows < rows_a_tile && row + n_rows < n && args.row_sequence[static_cast<size_t>(row + n_rows)] == args.row_sequence[static_cast<size_t>(row)]) ++n_rows;
-    for (int kv_head = 0; kv_head < args.layer.n_kv_heads; ++kv_head)
-      for (int head = 0; head < shared; head += heads_a_tile)
+  for (int kv_head = 0; kv_head < args.layer.n_kv_heads; ++kv_head)
+    for (int head = 0; head < shared; head += heads_a_tile)
+      for (int64_t row = 0; row < n;) {
+        int n_rows = 1;
+        while (n_rows < rows_a_tile && row + n_rows < n && args.row_sequence[static_cast<size_t>(row + n_rows)] == args.row_sequence[static_cast<size_t>(row)]) ++n_rows;
         groups.push_back({row, n_rows, kv_head, kv_head * shared + head, std::min(heads_a_tile, shared - head)});
-    row += n_rows;
-  }
+        row += n_rows;
+      }
   return groups;
 }
 
@@ -123,62 +124,76 @@ Range runs_of(const AttendArgs& args, const Group& group) {
   return {all.first / kRunTokens, (all.last + kRunTokens - 1) / kRunTokens};
 }
 
-void attend_fast(CpuContext& context, const AttendArgs& args, const float* sinks) {
-  const std::vector<Group> groups = group_queries(context, args);
-  const int d = args.layer.d_v;
-  const ptrdiff_t stride = (d + 15) / 16 * 16;
-  struct Piece { size_t group; int64_t run; };   // run -1: all runs of the group, one after the other
-  std::vector<Piece> pieces;
-  std::vector<Range> runs;
-  const bool split = groups.size() < 8 * static_cast<size_t>(context.pool.n_threads());
-  for (size_t g = 0; g < groups.size(); ++g) {
-    runs.push_back(runs_of(args, groups[g]));
-    if (!split) pieces.push_back({g, -1});
-    else
-      for (int64_t run = runs[g].first; run < runs[g].last; ++run) pieces.push_back({g, run});
+/// Softmax states in the context's scratch memory.
+class States {
+ public:
+  States(CpuContext& context, size_t n, int d) : stride_((d + 15) / 16 * 16), floats_(static_cast<size_t>(kMaxTile * (stride_ + 2))), base_(context.partial.get<float>(n * floats_)) {}
+  ptrdiff_t stride() const { return stride_; }
+  State at(size_t i) const {
+    float* const state = base_ + i * floats_;
+    return {state, state + kMaxTile * stride_, state + kMaxTile * stride_ + kMaxTile};
   }
-  // One state per piece when split; else a total and a run's state per thread.
-  const size_t state_floats = static_cast<size_t>(kMaxTile * (stride + 2));
-  const size_t n_states = split ? pieces.size() : 2 * static_cast<size_t>(context.pool.n_threads());
-  float* states = context.partial.get<float>(n_states * state_floats + state_floats);
-  const auto state = [&](size_t i) {
-    float* base = states + i * state_floats;
-    return State{base, base + kMaxTile * stride, base + kMaxTile * stride + kMaxTile};
-  };
-  const auto clear = [&](const State& total) {
-    std::fill_n(total.acc, kMaxTile * stride, 0.f);
-    std::fill_n(total.max, kMaxTile, kLowest);
-    std::fill_n(total.sum, kMaxTile, 0.f);
-  };
-  const auto join = [&](const State& total, const State& part, const Group& group) {
+  State cleared(size_t i) const {
+    const State state = at(i);
+    std::fill_n(state.acc, kMaxTile * stride_, 0.f);
+    std::fill_n(state.max, kMaxTile, kLowest);
+    std::fill_n(state.sum, kMaxTile, 0.f);
+    return state;
+  }
+  void join(const State& total, const State& run, const Group& group, int d) const {
     for (int query = 0; query < group.n_rows * group.n_group; ++query)
-      merge(total.max[query], total.sum[query], total.acc + query * stride, part.max[query], part.sum[query], part.acc + query * stride, d);
-  };
-
-  context.pool.parallel_for(static_cast<int64_t>(pieces.size()), [&](int64_t i, int thread) {
-    const Piece& piece = pieces[static_cast<size_t>(i)];
-    const Group& group = groups[piece.group];
-    if (piece.run >= 0) {
-      const State part = state(static_cast<size_t>(i));
-      attend_run(context, args, group, piece.run, part, stride);
-      return;
-    }
-    const State total = state(2 * static_cast<size_t>(thread)), part = state(2 * static_cast<size_t>(thread) + 1);
-    clear(total);
-    for (int64_t run = runs[piece.group].first; run < runs[piece.group].last; ++run) {
-      attend_run(context, args, group, run, part, stride);
-      join(total, part, group);
-    }
-    finish(args, group, sinks, total, stride);
-  });
-  if (!split) return;
-  const State total = state(n_states);
-  for (size_t i = 0; i < pieces.size();) {
-    const size_t g = pieces[i].group;
-    clear(total);
-    for (; i < pieces.size() && pieces[i].group == g; ++i) join(total, state(i), groups[g]);
-    finish(args, groups[g], sinks, total, stride);
+      merge(total.max[query], total.sum[query], total.acc + query * stride_, run.max[query], run.sum[query], run.acc + query * stride_, d);
   }
+
+ private:
+  ptrdiff_t stride_;
+  size_t floats_;
+  float* base_;
+};
+
+/// Few queries: every run of every group is a piece of its own, joined at the end.
+void attend_split(CpuContext& context, const AttendArgs& args, const std::vector<Group>& groups, const float* sinks) {
+  struct Piece { size_t group; int64_t run; };
+  std::vector<Piece> pieces;
+  for (size_t g = 0; g < groups.size(); ++g) {
+    const Range runs = runs_of(args, groups[g]);
+    for (int64_t run = runs.first; run < runs.last; ++run) pieces.push_back({g, run});
+  }
+  const States states(context, pieces.size() + 1, args.layer.d_v);
+  context.pool.parallel_for(static_cast<int64_t>(pieces.size()), [&](int64_t i, int) {
+    const Piece& piece = pieces[static_cast<size_t>(i)];
+    attend_run(context, args, groups[piece.group], piece.run, states.at(static_cast<size_t>(i)), states.stride());
+  });
+  for (size_t i = 0; i < pieces.size();) {
+    const Group& group = groups[pieces[i].group];
+    const State total = states.cleared(pieces.size());
+    for (const size_t g = pieces[i].group; i < pieces.size() && pieces[i].group == g; ++i) states.join(total, states.at(i), group, args.layer.d_v);
+    finish(args, group, sinks, total, states.stride());
+  }
+}
+
+/// Many queries: a piece is a bundle of groups, all of which meet a run of keys while it is in the nearest cache.
+void attend_bundled(CpuContext& context, const AttendArgs& args, const std::vector<Group>& groups, const float* sinks) {
+  constexpr size_t kMost = 16;
+  const size_t n_threads = static_cast<size_t>(context.pool.n_threads()), bundle = std::clamp<size_t>(groups.size() / (4 * n_threads), 1, kMost);
+  const States states(context, n_threads * (kMost + 1), args.layer.d_v);
+  context.pool.parallel_for(static_cast<int64_t>((groups.size() + bundle - 1) / bundle), [&](int64_t i, int thread) {
+    const size_t first = static_cast<size_t>(i) * bundle, n = std::min(bundle, groups.size() - first), slot = static_cast<size_t>(thread) * (kMost + 1);
+    State totals[kMost];
+    Range runs[kMost], all{std::numeric_limits<int64_t>::max(), 0};
+    for (size_t g = 0; g < n; ++g) {
+      totals[g] = states.cleared(slot + 1 + g);
+      runs[g] = runs_of(args, groups[first + g]);
+      all = {std::min(all.first, runs[g].first), std::max(all.last, runs[g].last)};
+    }
+    for (int64_t run = all.first; run < all.last; ++run)
+      for (size_t g = 0; g < n; ++g) {
+        if (run < runs[g].first || run >= runs[g].last) continue;
+        attend_run(context, args, groups[first + g], run, states.at(slot), states.stride());
+        states.join(totals[g], states.at(slot), groups[first + g], args.layer.d_v);
+      }
+    for (size_t g = 0; g < n; ++g) finish(args, groups[first + g], sinks, totals[g], states.stride());
+  });
 }
 
 void attend_exact_row(const AttendArgs& args, const float* sinks, int64_t row, int head) {
@@ -222,7 +237,11 @@ void attend(CpuContext& context, const AttendArgs& args) {
     load_parameter(*args.sinks, 0, 0, args.n_heads, sinks.data());
   }
   const float* sink_values = args.sinks ? sinks.data() : nullptr;
-  if (!context.exact) return attend_fast(context, args, sink_values);
+  if (!context.exact) {
+    const std::vector<Group> groups = group_queries(context, args);
+    const bool few = groups.size() < 8 * static_cast<size_t>(context.pool.n_threads());
+    return few ? attend_split(context, args, groups, sink_values) : attend_bundled(context, args, groups, sink_values);
+  }
   context.pool.parallel_for(n * args.n_heads, [&](int64_t i, int) { attend_exact_row(args, sink_values, i / args.n_heads, static_cast<int>(i % args.n_heads)); });
 }
 

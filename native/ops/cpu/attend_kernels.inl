@@ -6,26 +6,24 @@
 namespace conclave::CONCLAVE_LEVEL {
 namespace {
 
-/// Scores of the 32 tokens of kPages pages for kN queries: [page][kN][32]. Few queries take several pages at once, or each
-/// multiply-add would wait for the one before it; the sum of a lane has the same order either way.
-template <class T, int kN, int kPages>
-CONCLAVE_INLINE void page_scores(const float* const* q, const std::byte* const* k, int d, float* scores) {
-  VecF sum[kPages][kN][2];
-  for (int page = 0; page < kPages; ++page)
-    for (int n = 0; n < kN; ++n) sum[page][n][0] = sum[page][n][1] = set_f(0.f);
-  for (int i = 0; i < d; ++i)
-    for (int page = 0; page < kPages; ++page) {
-      const std::byte* row = k[page] + static_cast<size_t>(i) * kPageTokens * T::kBytes;
-      const VecF low = T::load(row), high = T::load(row + 16 * T::kBytes);
-      for (int n = 0; n < kN; ++n) {
-        const VecF x = set_f(q[n][i]);
-        sum[page][n][0] = fma(x, low, sum[page][n][0]);
-        sum[page][n][1] = fma(x, high, sum[page][n][1]);
-      }
+/// Scores of the page's 32 tokens for kN queries: [kN][32].
+template <class T, int kN>
+CONCLAVE_INLINE void page_scores(const float* const* q, const std::byte* k, int d, float* scores) {
+  VecF sum[kN][2];
+  for (int n = 0; n < kN; ++n) sum[n][0] = sum[n][1] = set_f(0.f);
+  for (int i = 0; i < d; ++i) {
+    const std::byte* row = k + static_cast<size_t>(i) * kPageTokens * T::kBytes;
+    const VecF low = T::load(row), high = T::load(row + 16 * T::kBytes);
+    for (int n = 0; n < kN; ++n) {
+      const VecF x = set_f(q[n][i]);
+      sum[n][0] = fma(x, low, sum[n][0]);
+      sum[n][1] = fma(x, high, sum[n][1]);
     }
-  for (int page = 0; page < kPages; ++page)
-    for (int n = 0; n < kN; ++n)
-      for (int half = 0; half < 2; ++half) store(scores + (page * kN + n) * kPageTokens + 16 * half, sum[page][n][half]);
+  }
+  for (int n = 0; n < kN; ++n) {
+    store(scores + n * kPageTokens, sum[n][0]);
+    store(scores + n * kPageTokens + 16, sum[n][1]);
+  }
 }
 
 struct AsI8 {
@@ -41,8 +39,7 @@ CONCLAVE_INLINE void page_scores_q8_0(const float* const* q, const std::byte* k,
     const float* part[kN];
     for (int n = 0; n < kN; ++n) part[n] = q[n] + b * kBlock;
     float block_scores[kN * kPageTokens];
-    const std::byte* block_codes = codes + static_cast<size_t>(b) * kBlock * kPageTokens;
-    page_scores<AsI8, kN, 1>(part, &block_codes, kBlock, block_scores);
+    page_scores<AsI8, kN>(part, codes + static_cast<size_t>(b) * kBlock * kPageTokens, kBlock, block_scores);
     for (int half = 0; half < 2; ++half) {
       const VecF scale = load_f16(k + static_cast<size_t>(b * kPageTokens + 16 * half) * 2);
       for (int n = 0; n < kN; ++n) {
@@ -69,32 +66,32 @@ struct PlainValues {
   }
 };
 
-/// kWide vectors of dimensions from i on: acc[n] = acc[n] * keep[n] + sum over tokens [first, last) of p[n][token] * value.
-template <class V, int kN, int kWide>
-CONCLAVE_INLINE void mix_dimensions(const float* p, const std::byte* v, size_t row_bytes, int i, int d, int first, int last, const float* keep, float* acc, ptrdiff_t acc_stride) {
-  VecF sum[kN][kWide];
-  for (int n = 0; n < kN; ++n)
-    for (int j = 0; j < kWide; ++j) sum[n][j] = load_f(acc + n * acc_stride + i + 16 * j) * set_f(keep[n]);
-  for (int token = first; token < last; ++token) {
-    const std::byte* row = v + static_cast<size_t>(token) * row_bytes;
-    VecF weight[kN];
-    for (int n = 0; n < kN; ++n) weight[n] = set_f(p[n * kPageTokens + token]);
-    for (int j = 0; j < kWide; ++j) {
-      const VecF value = V::load_at(row, i + 16 * j, d);
-      for (int n = 0; n < kN; ++n) sum[n][j] = fma(weight[n], value, sum[n][j]);
-    }
-  }
-  for (int n = 0; n < kN; ++n)
-    for (int j = 0; j < kWide; ++j) store(acc + n * acc_stride + i + 16 * j, sum[n][j]);
-}
-
-/// acc rows hold a multiple of 16 floats. As with scores, few queries take more dimensions at once.
+/// acc[n] = acc[n] * keep[n] + sum over tokens [first, last) of p[n][token] * value. acc rows hold a multiple of 16 floats.
 template <class V, int kN>
 CONCLAVE_INLINE void mix_page(const float* p, const std::byte* v, size_t row_bytes, int d, int first, int last, const float* keep, float* acc, ptrdiff_t acc_stride) {
-  constexpr int kWide = kN <= 2 ? 8 : kN <= 4 ? 4 : 2;
   int i = 0;
-  for (; i + 16 * kWide <= d; i += 16 * kWide) mix_dimensions<V, kN, kWide>(p, v, row_bytes, i, d, first, last, keep, acc, acc_stride);
-  for (; i < d; i += 16) mix_dimensions<V, kN, 1>(p, v, row_bytes, i, d, first, last, keep, acc, acc_stride);
+  for (; i + 16 < d; i += 32) {
+    VecF sum[kN][2];
+    for (int n = 0; n < kN; ++n)
+      for (int half = 0; half < 2; ++half) sum[n][half] = load_f(acc + n * acc_stride + i + 16 * half) * set_f(keep[n]);
+    for (int token = first; token < last; ++token) {
+      const std::byte* row = v + static_cast<size_t>(token) * row_bytes;
+      const VecF low = V::load_at(row, i, d), high = V::load_at(row, i + 16, d);
+      for (int n = 0; n < kN; ++n) {
+        const VecF weight = set_f(p[n * kPageTokens + token]);
+        sum[n][0] = fma(weight, low, sum[n][0]);
+        sum[n][1] = fma(weight, high, sum[n][1]);
+      }
+    }
+    for (int n = 0; n < kN; ++n)
+      for (int half = 0; half < 2; ++half) store(acc + n * acc_stride + i + 16 * half, sum[n][half]);
+  }
+  for (; i < d; i += 16)
+    for (int n = 0; n < kN; ++n) {
+      VecF sum = load_f(acc + n * acc_stride + i) * set_f(keep[n]);
+      for (int token = first; token < last; ++token) sum = fma(set_f(p[n * kPageTokens + token]), V::load_at(v + static_cast<size_t>(token) * row_bytes, i, d), sum);
+      store(acc + n * acc_stride + i, sum);
+    }
 }
 
 /// cap * tanh(x / cap), by the logistic function.
@@ -129,23 +126,13 @@ CONCLAVE_INLINE void soften_page(float* scores, int first, int last, float scale
   running_sum = running_sum * keep + sum_lanes(load_f(scores) + load_f(scores + 16));
 }
 
-template <class T, int kN>
-CONCLAVE_INLINE void scores_of_pages(const float* const* q, const std::byte* const* k, int n_pages, int d, float* scores) {
-  constexpr int kAtOnce = kN <= 2 ? 4 : kN <= 4 ? 2 : 1;
-  int page = 0;
-  for (; page + kAtOnce <= n_pages; page += kAtOnce) page_scores<T, kN, kAtOnce>(q, k + page, d, scores + page * kN * kPageTokens);
-  for (; page < n_pages; ++page) page_scores<T, kN, 1>(q, k + page, d, scores + page * kN * kPageTokens);
-}
-
 template <int kN>
-CONCLAVE_INLINE void scores_of_type(DType type, const float* const* q, const std::byte* const* k, int n_pages, int d, float* scores) {
+CONCLAVE_INLINE void scores_of_type(DType type, const float* const* q, const std::byte* k, int d, float* scores) {
   switch (type) {
-    case DType::kF32: return scores_of_pages<AsF32, kN>(q, k, n_pages, d, scores);
-    case DType::kBF16: return scores_of_pages<AsBF16, kN>(q, k, n_pages, d, scores);
-    case DType::kQ8_0:
-      for (int page = 0; page < n_pages; ++page) page_scores_q8_0<kN>(q, k[page], d, scores + page * kN * kPageTokens);
-      return;
-    default: return scores_of_pages<AsF16, kN>(q, k, n_pages, d, scores);
+    case DType::kF32: return page_scores<AsF32, kN>(q, k, d, scores);
+    case DType::kBF16: return page_scores<AsBF16, kN>(q, k, d, scores);
+    case DType::kQ8_0: return page_scores_q8_0<kN>(q, k, d, scores);
+    default: return page_scores<AsF16, kN>(q, k, d, scores);
   }
 }
 
@@ -162,36 +149,26 @@ CONCLAVE_INLINE void mix_of_type(DType type, const float* p, const std::byte* v,
 
 template <int kN>
 void attend_queries(const AttendTile& tile) {
-  constexpr int kPages = 4;   // scored together
-  float scores[kPages * kN * kPageTokens], keep[kN];
+  float scores[kN * kPageTokens], keep[kN];
   for (int n = 0; n < kN; ++n) {
     tile.max[n] = -3.4e38f;
     tile.sum[n] = 0.f;
     for (int i = 0; i < tile.d_v; i += 16) store(tile.acc + n * tile.acc_stride + i, set_f(0.f));
   }
-  int seen_first = tile.first[0], seen_last = tile.last[0];
-  for (int n = 1; n < kN; ++n) {
-    seen_first = tile.first[n] < seen_first ? tile.first[n] : seen_first;
-    seen_last = tile.last[n] > seen_last ? tile.last[n] : seen_last;
-  }
-  const int end = (seen_last + kPageTokens - 1) / kPageTokens < tile.n_pages ? (seen_last + kPageTokens - 1) / kPageTokens : tile.n_pages;
-  for (int base = seen_first / kPageTokens; base < end; base += kPages) {
-    const int n_pages = end - base < kPages ? end - base : kPages;
-    scores_of_type<kN>(tile.type, tile.q, tile.k + base, n_pages, tile.d_k, scores);
-    for (int page = base; page < base + n_pages; ++page) {
-      float* page_scores = scores + (page - base) * kN * kPageTokens;
-      const int start = page * kPageTokens;
-      int lowest = kPageTokens, highest = 0;
-      for (int n = 0; n < kN; ++n) {
-        const int first = tile.first[n] > start ? tile.first[n] - start : 0;
-        const int last = tile.last[n] - start < kPageTokens ? tile.last[n] - start : kPageTokens;
-        soften_page(page_scores + n * kPageTokens, first, last, tile.scale, tile.softcap, tile.max[n], tile.sum[n], keep[n]);
-        if (first >= last) continue;
-        lowest = first < lowest ? first : lowest;
-        highest = last > highest ? last : highest;
-      }
-      if (lowest < highest) mix_of_type<kN>(tile.type, page_scores, tile.v[page], tile.d_v, lowest, highest, keep, tile.acc, tile.acc_stride);
+  for (int page = 0; page < tile.n_pages; ++page) {
+    const int start = page * kPageTokens;
+    int first[kN], last[kN], lowest = kPageTokens, highest = 0;
+    for (int n = 0; n < kN; ++n) {
+      first[n] = tile.first[n] > start ? tile.first[n] - start : 0;
+      last[n] = tile.last[n] - start < kPageTokens ? tile.last[n] - start : kPageTokens;
+      if (first[n] >= last[n]) continue;
+      lowest = first[n] < lowest ? first[n] : lowest;
+      highest = last[n] > highest ? last[n] : highest;
     }
+    if (lowest >= highest) continue;
+    scores_of_type<kN>(tile.type, tile.q, tile.k[page], tile.d_k, scores);
+    for (int n = 0; n < kN; ++n) soften_page(scores + n * kPageTokens, first[n], last[n], tile.scale, tile.softcap, tile.max[n], tile.sum[n], keep[n]);
+    mix_of_type<kN>(tile.type, scores, tile.v[page], tile.d_v, lowest, highest, keep, tile.acc, tile.acc_stride);
   }
 }
 
