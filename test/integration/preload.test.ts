@@ -1,7 +1,7 @@
 // The preload on a bare stand-in for Electron's two modules: what the page gets, and that it is what the socket gives.
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
-import { createDispatch } from "../app/dispatch.ts";
-import { allCallChannels, allEventChannels, type Handlers, services } from "../contract/ipc.ts";
+import { createDispatch } from "../../electron/app/dispatch.ts";
+import { allCallChannels, allEventChannels, type Handlers, services } from "../../electron/contract/ipc.ts";
 
 interface Exposed {
   call(service: string, call: string, input: unknown): Promise<unknown>;
@@ -28,7 +28,7 @@ vi.mock("electron", () => ({
 let conclave: Exposed;
 beforeEach(async () => {
   vi.resetModules();
-  await import("./preload.ts");
+  await import("../../electron/preload/preload.ts");
   conclave = electron.exposed.get("conclave") as Exposed;
 });
 afterEach(() => {
