@@ -50,7 +50,7 @@ LogitsResult compute_logits(const EngineOptions& options, const std::vector<int3
   if (!model.cache().open(sequence, tokens)) throw Error(ErrorCode::kInternal, "a fresh cache has no room for the sequence it was made for");
   for (size_t first = 0; first < tokens.size(); first += kChunk) {
     Batch batch;
-    batch.sequences.push_back({sequence.pages});
+    batch.sequences.push_back({sequence.pages, sequence.state});
     for (size_t position = first; position < std::min(tokens.size(), first + kChunk); ++position) {
       batch.logit_rows.push_back(batch.n_rows());
       batch.add_row(tokens[position], static_cast<int32_t>(position), 0, sequence.slot(static_cast<int64_t>(position)));

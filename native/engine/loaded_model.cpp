@@ -22,17 +22,32 @@ void check(const EngineOptions& options) {
 
 std::vector<KvShape> kv_shapes(const ModelSpec& spec) {
   std::vector<KvShape> shapes;
-  for (const LayerSpec& layer : spec.layers) shapes.push_back({layer.attention.n_kv_heads, layer.attention.d_k, layer.attention.d_v});
+  for (const LayerSpec& layer : spec.layers) {
+    const AttentionSpec& a = layer.attention;
+    if (layer.state_bytes() > 0) shapes.push_back({0, 0, 0, static_cast<size_t>(layer.state_bytes())});
+    else shapes.push_back({a.n_kv_heads, a.d_k, a.d_v});
+  }
   return shapes;
 }
 
+/// Recurrent states, of sequences and checkpoints together, within a fixed share of memory but never too few to work.
+size_t state_limit(const ModelSpec& spec) {
+  constexpr size_t kStateMemory = size_t{3} << 29;
+  size_t bytes = 1;
+  for (const LayerSpec& layer : spec.layers) bytes += static_cast<size_t>(layer.state_bytes());
+  return std::clamp<size_t>(kStateMemory / bytes, 8, 128);
+}
+
 std::vector<Weight*> present_weights(ModelWeights& model) {
-  std::vector<Weight*> all{&model.token_embd, &model.output_norm, &model.output_norm_bias, &model.output, &model.output_bias, &model.rope_freqs};
+  std::vector<Weight*> all{&model.token_embd, &model.output_norm, &model.output_norm_bias, &model.output, &model.output_bias, &model.rope_freqs, &model.rope_freqs_long};
   for (LayerWeights& w : model.layers) {
     for (Weight* weight : {&w.attn_norm, &w.attn_norm_bias, &w.wq, &w.wk, &w.wv, &w.wo, &w.bq, &w.bk, &w.bv, &w.bo, &w.q_norm, &w.k_norm, &w.sinks,
                            &w.ffn_norm, &w.ffn_norm_bias, &w.router, &w.router_bias, &w.router_selection_bias, &w.gate, &w.up, &w.down,
                            &w.gate_bias, &w.up_bias, &w.down_bias, &w.shared_gate, &w.shared_up, &w.shared_down, &w.shared_output_gate,
-                           &w.attn_post_norm, &w.ffn_post_norm}) {
+                           &w.attn_post_norm, &w.ffn_post_norm, &w.wq_a, &w.q_a_norm, &w.wq_b, &w.wkv_a, &w.kv_a_norm, &w.k_heads, &w.v_heads,
+                           &w.attn_gate, &w.ssm_beta_alpha, &w.ssm_beta, &w.ssm_alpha, &w.ssm_conv, &w.ssm_dt, &w.ssm_a, &w.ssm_norm,
+                           &w.router_input_norm, &w.expert_scale, &w.expert_norm, &w.expert_post_norm, &w.beside_post_norm,
+                           &w.beside_gate, &w.beside_up, &w.beside_down, &w.output_scale}) {
       all.push_back(weight);
     }
   }
@@ -62,7 +77,9 @@ LoadedModel::LoadedModel(const EngineOptions& options, int max_logit_rows, const
   const int kv_tokens = options.n_context > 0 ? options.n_context : std::min(trained, kDefaultContext);
   n_context_ = std::min(kv_tokens, trained);
   const int64_t n_pages = (int64_t{kv_tokens} + kPageTokens - 1) / kPageTokens;
-  cache_ = std::make_unique<KvCache>(*ops_, kv_shapes(spec_), options.kv_type, n_pages, !options.plain);
+  cache_ = std::make_unique<KvCache>(*ops_, kv_shapes(spec_), options.kv_type, n_pages, !options.plain, state_limit(spec_));
+  // LongRoPE has two sets of divisors. Keys once kept cannot change theirs, so the set goes with what the context can hold.
+  if (weights_.rope_freqs_long && n_context_ > spec_.layers.front().attention.rope.original_context) std::swap(weights_.rope_freqs, weights_.rope_freqs_long);
   forward_ = std::make_unique<Forward>(*ops_, spec_, weights_, cache_->pool().layers(), options.prefill_chunk + max_logit_rows, max_logit_rows);
   prepare_weights(progress);
 }

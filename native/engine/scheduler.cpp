@@ -169,7 +169,7 @@ void Scheduler::plan_batch() {
   }
   size_t budget = static_cast<size_t>(pace_.prefill_rows(!decoding.empty()));
   for (const RequestPtr& request : running_) {
-    const size_t n_rows = std::min(request->n_pending(), budget);
+    const size_t n_rows = std::min(rows_to_checkpoint(*request), budget);
     if (request->n_pending() <= 1 || n_rows == 0) continue;
     add_share(*request, n_rows);
     budget -= n_rows;
@@ -178,10 +178,31 @@ void Scheduler::plan_batch() {
   for (ActiveRequest* request : decoding) add_share(*request, 1);   // last: rows that want logits are neighbours
 }
 
+/// A checkpoint of a recurrent state is due every so often and where the last full page of the prompt ends: there the next
+/// turn of a conversation, or another last message, takes it up.
+size_t Scheduler::next_checkpoint(const ActiveRequest& request) const {
+  constexpr size_t kEvery = 512;
+  const size_t last = (request.tokens.size() - 1) / kPageTokens * kPageTokens;
+  return std::min(last, (request.n_computed / kEvery + 1) * kEvery);
+}
+
+/// Of the pending rows, those before the next checkpoint is due.
+size_t Scheduler::rows_to_checkpoint(const ActiveRequest& request) const {
+  if (!model_->cache().is_recurrent()) return request.n_pending();
+  const size_t next = next_checkpoint(request);
+  return next > request.n_computed ? next - request.n_computed : request.n_pending();
+}
+
+void Scheduler::keep_checkpoint(ActiveRequest& request, bool generated) {
+  if (!model_->cache().is_recurrent() || request.n_computed % kPageTokens != 0) return;
+  model_->cache().publish(request.sequence, request.computed());
+  model_->cache().keep_checkpoint(request.sequence, request.computed(), generated);
+}
+
 void Scheduler::add_share(ActiveRequest& request, size_t n_rows) {
   Share share{&request, batch_.n_rows(), static_cast<int>(n_rows), -1};
   const int32_t sequence = static_cast<int32_t>(batch_.sequences.size());
-  batch_.sequences.push_back({request.sequence.pages});
+  batch_.sequences.push_back({request.sequence.pages, request.sequence.state});
   for (size_t position = request.n_computed; position < request.n_computed + n_rows; ++position) {
     batch_.add_row(request.tokens[position], static_cast<int32_t>(position), sequence, request.sequence.slot(static_cast<int64_t>(position)));
   }
@@ -213,8 +234,10 @@ void Scheduler::put_back(size_t running_index) {
 void Scheduler::finish_share(const Share& share) {
   ActiveRequest& request = *share.request;
   if (request.ended) return;
+  const bool due = request.n_generated() > 0 || request.n_computed + static_cast<size_t>(share.count) == next_checkpoint(request);
   request.n_computed += static_cast<size_t>(share.count);
   try {
+    if (due) keep_checkpoint(request, request.n_generated() > 0);
     if (request.n_generated() == 0) {
       if (request.callbacks.on_prefill) request.callbacks.on_prefill(static_cast<int>(request.n_computed), static_cast<int>(request.n_reused), static_cast<int>(request.n_prompt));
       if (request.n_pending() == 0) model_->cache().publish(request.sequence, request.computed());

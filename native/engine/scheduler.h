@@ -46,6 +46,9 @@ class Scheduler {
   void admit();
   bool admit_one(ActiveRequest& request);
   void plan_batch();
+  size_t next_checkpoint(const ActiveRequest& request) const;
+  size_t rows_to_checkpoint(const ActiveRequest& request) const;
+  void keep_checkpoint(ActiveRequest& request, bool generated);
   void add_share(ActiveRequest& request, size_t n_rows);
   bool make_room(ActiveRequest& request);
   void put_back(size_t running_index);

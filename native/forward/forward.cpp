@@ -14,17 +14,17 @@ using Block = void (*)(const BlockArgs&);
 
 /// nullptr: not in this build.
 Block attention_block(const AttentionSpec& attention) {
-  if (attention.output_gate || attention.v_norm) return nullptr;
   switch (attention.kind) {
     case AttentionKind::kGqa: return attention_gqa;
-    case AttentionKind::kMla:
-    case AttentionKind::kLinear: return nullptr;
+    case AttentionKind::kMla: return attention_mla;
+    case AttentionKind::kLinear: return attention_linear;
   }
   return nullptr;
 }
 
 Block ffn_block(const FfnSpec& ffn) {
-  return ffn.kind == FfnKind::kMoe ? ffn_moe : ffn_dense;
+  if (ffn.kind == FfnKind::kDense) return ffn_dense;
+  return ffn.d_ff_beside > 0 ? ffn_moe_beside_dense : ffn_moe;
 }
 
 struct RowRange {
@@ -94,8 +94,8 @@ void Forward::run_layer(size_t index, size_t moe_index, const Batch& batch) {
   const Tensor hidden = work_.hidden.rows(0, n), normed = work_.normed.rows(0, n);
   BlockArgs block{
       .ops = ops_, .spec = spec_, .layer = layer, .weights = weights, .model = weights_, .kv = kv_[index], .batch = batch,
-      .x = normed, .out = hidden, .out_scale = spec_.residual_scale, .accumulate = true,
-      .q = work_.q, .k = work_.k, .v = work_.v, .attended = work_.attended, .experts = {}, .expert_weights = {},
+      .x = normed, .out = hidden, .out_scale = spec_.residual_scale, .accumulate = true, .residual = hidden,
+      .q = work_.q, .k = work_.k, .v = work_.v, .attended = work_.attended, .side = work_.side, .experts = {}, .expert_weights = {},
   };
   normalise(normed, hidden, weights.attn_norm, weights.attn_norm_bias);
   add_block(block, attention_block(layer.attention), weights.attn_post_norm);
@@ -103,13 +103,14 @@ void Forward::run_layer(size_t index, size_t moe_index, const Batch& batch) {
   // Nobody reads what the last layer's feed-forward makes of rows without logits: in a prompt that is nearly all of them.
   const RowRange rows = index + 1 == spec_.layers.size() ? rows_wanted(batch) : RowRange{0, n};
   block.x = normed.rows(rows.first, rows.count);
-  block.out = hidden.rows(rows.first, rows.count);
+  block.out = block.residual = hidden.rows(rows.first, rows.count);
   if (layer.ffn.kind == FfnKind::kMoe) {
     block.experts = work_.experts[moe_index].rows(rows.first, rows.count);
     block.expert_weights = work_.expert_weights[moe_index].rows(rows.first, rows.count);
   }
   normalise(block.x, block.out, weights.ffn_norm, weights.ffn_norm_bias);
   add_block(block, ffn_block(layer.ffn), weights.ffn_post_norm);
+  if (weights.output_scale) ops_.add(block.out, block.out, *reinterpret_cast<const float*>(weights.output_scale.data) - 1.f);
 }
 
 void Forward::add_block(const BlockArgs& block, Block compute, const Weight& post_norm) {

@@ -120,6 +120,27 @@ void ProfilingOps::attend(const AttendArgs& args) {
   measure([&] { inner_->attend(args); }, [] { return "attend"; }, [&] { return attended_bytes(args) + tensor_bytes(args.q) + tensor_bytes(args.out); });
 }
 
+void ProfilingOps::head_matmul(const HeadMatmulArgs& args) {
+  measure([&] { inner_->head_matmul(args); }, [&] { return std::string("head_matmul ").append(stage_of(*args.weight)); },
+          [&] { return weight_bytes(args.weight) + tensor_bytes(args.x) + tensor_bytes(args.out); });
+}
+
+void ProfilingOps::split_heads(const SplitHeadsArgs& args) {
+  measure([&] { inner_->split_heads(args); }, [] { return "split_heads"; }, [&] { return 2 * tensor_bytes(args.x); });
+}
+
+void ProfilingOps::gate(Tensor x, Tensor gate) {
+  measure([&] { inner_->gate(x, gate); }, [] { return "gate"; }, [&] { return 3 * tensor_bytes(x); });
+}
+
+void ProfilingOps::delta_net(const DeltaNetArgs& args) {
+  measure([&] { inner_->delta_net(args); }, [] { return "delta_net"; }, [&] {   // each sequence's memory is read and written once
+    const std::set<int32_t> distinct(args.row_sequence.begin(), args.row_sequence.end());
+    const double memory = 4.0 * args.n_heads * args.d_k * args.d_v;
+    return 2 * memory * static_cast<double>(distinct.size()) + tensor_bytes(args.qkv) + tensor_bytes(args.z) + tensor_bytes(args.out);
+  });
+}
+
 void ProfilingOps::route(const RouteArgs& args) {
   measure([&] { inner_->route(args); }, [] { return "route"; }, [&] { return weight_bytes(args.router) + tensor_bytes(args.x); });
 }

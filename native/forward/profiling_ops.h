@@ -44,6 +44,10 @@ class ProfilingOps final : public Ops {
   void qk_rope(const QkRopeArgs& args) override;
   void store_kv(const StoreKvArgs& args) override;
   void attend(const AttendArgs& args) override;
+  void head_matmul(const HeadMatmulArgs& args) override;
+  void split_heads(const SplitHeadsArgs& args) override;
+  void gate(Tensor x, Tensor gate) override;
+  void delta_net(const DeltaNetArgs& args) override;
   void route(const RouteArgs& args) override;
   void moe_ffn(const MoeFfnArgs& args) override;
   void dense_ffn(const DenseFfnArgs& args) override;

@@ -5,14 +5,27 @@
 
 namespace conclave {
 
+int64_t side_width(const ModelSpec& spec, const LayerSpec& layer) {
+  const AttentionSpec& a = layer.attention;
+  const int64_t heads = a.n_heads;
+  int64_t attention = 0;
+  switch (a.kind) {
+    case AttentionKind::kGqa: attention = a.output_gate ? 3 * heads * a.d_k : 0; break;
+    case AttentionKind::kMla: attention = a.d_q_latent + heads * a.d_head_k + a.d_kv_latent + a.d_rope + heads * a.d_head_v; break;
+    case AttentionKind::kLinear: attention = 2 * int64_t{a.n_kv_heads} * a.d_k + 2 * heads * a.d_v + 2 * heads; break;
+  }
+  return std::max<int64_t>(attention, layer.ffn.d_ff_beside > 0 ? 2 * int64_t{spec.d_model} : 0);
+}
+
 Workspace::Workspace(Ops& ops, const ModelSpec& spec, int max_rows, int max_logit_rows) : ops_(ops) {
-  int64_t d_q = 0, d_k = 0, d_v = 0, d_attended = 0;
+  int64_t d_q = 0, d_k = 0, d_v = 0, d_attended = 0, d_side = 0;
   for (const LayerSpec& layer : spec.layers) {
     const AttentionSpec& a = layer.attention;
-    d_q = std::max<int64_t>(d_q, int64_t{a.n_heads} * a.d_k);
+    d_q = std::max<int64_t>(d_q, int64_t{a.n_heads} * std::max(a.d_k, a.d_head_k));
     d_k = std::max<int64_t>(d_k, int64_t{a.n_kv_heads} * a.d_k);
     d_v = std::max<int64_t>(d_v, int64_t{a.n_kv_heads} * a.d_v);
     d_attended = std::max<int64_t>(d_attended, int64_t{a.n_heads} * a.d_v);
+    d_side = std::max(d_side, side_width(spec, layer));
   }
   try {
     hidden = make(max_rows, spec.d_model);
@@ -22,6 +35,7 @@ Workspace::Workspace(Ops& ops, const ModelSpec& spec, int max_rows, int max_logi
     k = make(max_rows, d_k);
     v = make(max_rows, d_v);
     attended = make(max_rows, d_attended);
+    if (d_side > 0) side = make(max_rows, d_side);
     logits = make(max_logit_rows, spec.n_vocab);
     for (const LayerSpec& layer : spec.layers) {
       if (layer.ffn.kind != FfnKind::kMoe) continue;

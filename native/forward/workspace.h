@@ -24,6 +24,7 @@ class Workspace {
   Tensor k;          // [max_rows][n_kv_heads * d_k]
   Tensor v;          // [max_rows][n_kv_heads * d_v]
   Tensor attended;   // [max_rows][n_heads * d_v]
+  Tensor side;       // [max_rows][...] what a block needs besides; see side_width()
   Tensor logits;     // [max_logit_rows][n_vocab]
   std::vector<Tensor> experts;         // per MoE layer [max_rows][k] i32: the expert trace
   std::vector<Tensor> expert_weights;  // per MoE layer [max_rows][k]
@@ -48,9 +49,35 @@ struct BlockArgs {
   Tensor out;         // the block's result goes here,
   float out_scale;    // times this,
   bool accumulate;    // added (the residual stream) or stored
-  Tensor q, k, v, attended;         // scratch
+  Tensor residual;    // the residual stream, before this block's result
+  Tensor q, k, v, attended, side;   // scratch
   Tensor experts, expert_weights;   // this layer's trace, empty for a dense layer
 };
+
+/// Columns of `side` that a layer's blocks take.
+int64_t side_width(const ModelSpec& spec, const LayerSpec& layer);
+
+/// The next `d_row` columns' worth of scratch memory as a dense [n_rows][d_row].
+class SideRows {
+ public:
+  SideRows(Tensor side, int64_t n_rows) : next_(side.f32()), n_rows_(n_rows) {}
+  Tensor take(int64_t d_row) {
+    const Tensor part{next_, DType::kF32, n_rows_, d_row, d_row};
+    next_ += n_rows_ * d_row;
+    return part;
+  }
+
+ private:
+  float* next_;
+  int64_t n_rows_;
+};
+
+/// Columns [first, first + count) of the same rows.
+inline Tensor columns(Tensor tensor, int64_t first, int64_t count) {
+  tensor.data = tensor.f32() + first;
+  tensor.d_row = count;
+  return tensor;
+}
 
 inline const Weight* optional(const Weight& weight) { return weight ? &weight : nullptr; }
 
@@ -61,8 +88,17 @@ inline Tensor narrow(Tensor tensor, int64_t n_rows, int64_t d_row) {
   return tensor;
 }
 
+/// The file's divisors of rotation, for the layers that use them.
+inline const Weight* rope_factors(const BlockArgs& args) {
+  const RopeScaling scaling = args.layer.attention.rope.scaling;
+  return scaling == RopeScaling::kLlama3Factors || scaling == RopeScaling::kLongRope ? optional(args.model.rope_freqs) : nullptr;
+}
+
 void attention_gqa(const BlockArgs& args);
+void attention_mla(const BlockArgs& args);
+void attention_linear(const BlockArgs& args);
 void ffn_dense(const BlockArgs& args);
 void ffn_moe(const BlockArgs& args);
+void ffn_moe_beside_dense(const BlockArgs& args);
 
 }  // namespace conclave

@@ -15,8 +15,8 @@ size_t pages_for(size_t n_tokens) { return (n_tokens + kPageTokens - 1) / kPageT
 
 }  // namespace
 
-KvCache::KvCache(Ops& ops, std::span<const KvShape> layers, DType type, int64_t n_pages, bool reuse)
-    : pool_(ops, layers, type, n_pages), reuse_(reuse) {}
+KvCache::KvCache(Ops& ops, std::span<const KvShape> layers, DType type, int64_t n_pages, bool reuse, size_t n_states)
+    : pool_(ops, layers, type, n_pages), states_(ops, pool_.state_bytes(), n_states), checkpoints_(states_), reuse_(reuse) {}
 
 bool KvCache::take(size_t n, std::vector<int32_t>& pages) {
   if (n > pool_.n_free()) {
@@ -24,14 +24,32 @@ bool KvCache::take(size_t n, std::vector<int32_t>& pages) {
     if (n > pool_.n_free() + tree_.n_pages() - tree_.n_locked()) return false;
     std::vector<int32_t> freed;
     tree_.evict(n - pool_.n_free(), freed);
-    pool_.give(freed);
+    give(freed);
   }
   return pool_.take(n, pages);
 }
 
+void KvCache::give(std::span<const int32_t> pages) {
+  checkpoints_.forget(pages);
+  pool_.give(pages);
+}
+
+/// What can be used of the longest known prefix.
+PrefixTree::Match KvCache::match(std::span<const int32_t> tokens) const {
+  PrefixTree::Match match = tree_.match_prefix(tokens);
+  if (!is_recurrent()) return match;
+  size_t n_pages = match.pages.size();
+  while (n_pages > 0 && !checkpoints_.has(match.pages[n_pages - 1])) --n_pages;
+  match = tree_.match_prefix(tokens.first(n_pages * kPageTokens));
+  match.partial = nullptr;
+  match.n_partial = 0;
+  return match;
+}
+
 std::optional<int64_t> KvCache::open(Sequence& sequence, std::span<const int32_t> tokens) {
   assert(!sequence.is_open() && !tokens.empty());
-  PrefixTree::Match match = tree_.match_prefix(reuse_ ? tokens.first(tokens.size() - 1) : tokens.first(0));
+  if (is_recurrent() && !(sequence.state = checkpoints_.take())) return std::nullopt;
+  PrefixTree::Match match = this->match(reuse_ ? tokens.first(tokens.size() - 1) : tokens.first(0));
   const size_t n_own = pages_for(tokens.size()) - match.pages.size();
   PrefixTree::Node* source = match.partial ? match.partial : match.node;
   tree_.lock(source);
@@ -47,6 +65,8 @@ std::optional<int64_t> KvCache::open(Sequence& sequence, std::span<const int32_t
   }
   if (!taken) {
     tree_.unlock(source);
+    if (sequence.state) states_.give(sequence.state);
+    sequence.state = nullptr;
     return std::nullopt;
   }
   if (match.partial) {
@@ -54,6 +74,7 @@ std::optional<int64_t> KvCache::open(Sequence& sequence, std::span<const int32_t
     tree_.lock(match.node);
     tree_.unlock(source);
   }
+  if (sequence.state && !match.pages.empty()) checkpoints_.restore(match.pages.back(), sequence.state);
   sequence.locked = match.node;
   sequence.n_shared = match.pages.size();
   sequence.pages = std::move(match.pages);
@@ -77,7 +98,20 @@ void KvCache::publish(Sequence& sequence, std::span<const int32_t> computed) {
   std::copy(inserted.pages.begin(), inserted.pages.end(), sequence.pages.begin());
   sequence.locked = inserted.node;
   sequence.n_shared = n_full;
-  pool_.give(inserted.surplus);
+  give(inserted.surplus);
+}
+
+void KvCache::keep_checkpoint(Sequence& sequence, std::span<const int32_t> computed, bool rolling) {
+  assert(sequence.is_open() && computed.size() % kPageTokens == 0);
+  const size_t n_pages = computed.size() / kPageTokens;
+  if (!reuse_ || !is_recurrent() || n_pages == 0) return;
+  assert(n_pages <= sequence.n_shared);
+  const int32_t page = sequence.pages[n_pages - 1];
+  if (rolling && !checkpoints_.has(page)) {
+    if (sequence.rolling_page >= 0) checkpoints_.forget({&sequence.rolling_page, 1});
+    sequence.rolling_page = page;
+  }
+  checkpoints_.keep(page, sequence.state);
 }
 
 void KvCache::close(Sequence& sequence, std::span<const int32_t> computed) {
@@ -86,11 +120,12 @@ void KvCache::close(Sequence& sequence, std::span<const int32_t> computed) {
   assert(n_kept <= sequence.pages.size());
   if (n_kept > sequence.n_shared) {
     const PrefixTree::Insertion inserted = tree_.insert_prefix(computed, std::span(sequence.pages).first(n_kept));
-    pool_.give(inserted.surplus);
+    give(inserted.surplus);
   } else {
     n_kept = sequence.n_shared;
   }
-  pool_.give(std::span(sequence.pages).subspan(n_kept));
+  give(std::span(sequence.pages).subspan(n_kept));
+  if (sequence.state) states_.give(sequence.state);
   tree_.unlock(sequence.locked);
   sequence = Sequence{};
 }
@@ -108,6 +143,8 @@ void KvCache::check_integrity(std::span<const Sequence* const> open) const {
       throw Error(ErrorCode::kInternal, "page " + std::to_string(page) + " has " + std::to_string(holders[page]) + " holders, expected " + std::to_string(expected));
     }
   }
+  const size_t n_states = static_cast<size_t>(std::count_if(open.begin(), open.end(), [](const Sequence* sequence) { return sequence->state != nullptr; }));
+  if (states_.n_taken() != n_states + checkpoints_.count()) throw Error(ErrorCode::kInternal, "recurrent states are held by nobody");
   if (held.size() + pool_.n_free() != pool_.n_pages()) throw Error(ErrorCode::kInternal, "held and free pages do not add up to the pool");
 }
 

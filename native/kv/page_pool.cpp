@@ -32,9 +32,13 @@ PagePool::PagePool(Ops& ops, std::span<const KvShape> layers, DType type, int64_
   assert(n_pages > 0);
   check_type(type, layers);
   layers_.reserve(layers.size());
-  for (const KvShape& shape : layers) layers_.push_back({nullptr, nullptr, type, shape.n_kv_heads, shape.d_k, shape.d_v, n_pages});
+  for (const KvShape& shape : layers) {
+    layers_.push_back({nullptr, nullptr, type, shape.n_kv_heads, shape.d_k, shape.d_v, n_pages, state_bytes_});
+    state_bytes_ += (shape.state_bytes + 63) / 64 * 64;
+  }
   try {
     for (KvLayer& layer : layers_) {
+      if (layer.n_kv_heads == 0) continue;
       const size_t k_bytes = page_bytes(layer, layer.d_k) * static_cast<size_t>(n_pages);
       const size_t v_bytes = page_bytes(layer, layer.d_v) * static_cast<size_t>(n_pages);
       layer.k = ops_.alloc(k_bytes);
@@ -55,8 +59,8 @@ PagePool::PagePool(Ops& ops, std::span<const KvShape> layers, DType type, int64_
 
 PagePool::~PagePool() {
   for (KvLayer& layer : layers_) {
-    ops_.free(layer.k);
-    ops_.free(layer.v);
+    if (layer.k) ops_.free(layer.k);
+    if (layer.v) ops_.free(layer.v);
   }
 }
 
@@ -81,6 +85,7 @@ void PagePool::give(std::span<const int32_t> pages) {
 
 void PagePool::copy_page(int32_t from, int32_t to) {
   for (const KvLayer& layer : layers_) {
+    if (layer.n_kv_heads == 0) continue;
     const size_t k_bytes = page_bytes(layer, layer.d_k), v_bytes = page_bytes(layer, layer.d_v);
     std::byte* k = static_cast<std::byte*>(layer.k);
     std::byte* v = static_cast<std::byte*>(layer.v);

@@ -11,7 +11,8 @@
 namespace conclave {
 
 struct KvShape {
-  int n_kv_heads, d_k, d_v;
+  int n_kv_heads, d_k, d_v;   // 0, 0, 0: a layer that keeps no keys
+  size_t state_bytes = 0;     // of its recurrent state per sequence
 };
 
 class PagePool {
@@ -26,6 +27,7 @@ class PagePool {
   size_t n_pages() const { return taken_.size(); }
   size_t n_free() const { return free_.size(); }
   size_t bytes() const { return bytes_; }
+  size_t state_bytes() const { return state_bytes_; }   // of one sequence, all layers
   bool is_taken(int32_t page) const { return taken_[static_cast<size_t>(page)]; }
 
   /// Appends `n` free pages to `pages`, or changes nothing and returns false.
@@ -39,7 +41,7 @@ class PagePool {
   std::vector<KvLayer> layers_;
   std::vector<int32_t> free_;   // last given is first taken: it is the likeliest to be in a cache
   std::vector<bool> taken_;
-  size_t bytes_ = 0;
+  size_t bytes_ = 0, state_bytes_ = 0;
 };
 
 }  // namespace conclave

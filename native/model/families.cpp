@@ -10,12 +10,19 @@ namespace conclave {
 namespace {
 
 constexpr Family kFamilies[] = {
+    {.architecture = "deepseek2", .title = "DeepSeek-V2, V3, R1", .experts = ExpertUse::kOptional, .rope = RopeStyle::kPairs, .attention = AttentionKind::kMla},
+    {.architecture = "gemma4", .title = "Gemma 4", .experts = ExpertUse::kOptional, .rope = RopeStyle::kHalves, .qk_norm = QkNorm::kPerHead, .renormalise = true, .activation = Activation::kGeluTanh, .windows = Windows::kFromFile, .gemma = true},
+    {.architecture = "gpt-oss", .title = "gpt-oss", .experts = ExpertUse::kRequired, .rope = RopeStyle::kHalves, .order = RouterOrder::kAfterTopK, .activation = Activation::kClampedSwiglu, .windows = Windows::kEven, .ffn_norm_tensor = "post_attention_norm", .sinks = true, .whole_yarn_ramp = false},
+    {.architecture = "granitemoe", .title = "Granite MoE", .experts = ExpertUse::kRequired, .rope = RopeStyle::kPairs, .order = RouterOrder::kAfterTopK},
     {.architecture = "llama", .title = "Llama, Mistral, Mixtral", .experts = ExpertUse::kOptional, .rope = RopeStyle::kPairs, .renormalise = true},
     {.architecture = "olmoe", .title = "OLMoE", .experts = ExpertUse::kRequired, .rope = RopeStyle::kHalves, .qk_norm = QkNorm::kWholeProjection},
+    {.architecture = "phimoe", .title = "Phi-3.5-MoE", .experts = ExpertUse::kRequired, .rope = RopeStyle::kHalves, .order = RouterOrder::kSparseMixer, .norm = NormKind::kLayer, .jitter = 0.01f},
     {.architecture = "qwen2", .title = "Qwen2, Qwen2.5", .experts = ExpertUse::kNever, .rope = RopeStyle::kHalves},
     {.architecture = "qwen2moe", .title = "Qwen1.5-MoE, Qwen2-MoE", .experts = ExpertUse::kRequired, .rope = RopeStyle::kHalves, .shared_gate = true},
     {.architecture = "qwen3", .title = "Qwen3", .experts = ExpertUse::kNever, .rope = RopeStyle::kHalves, .qk_norm = QkNorm::kPerHead},
+    {.architecture = "qwen35moe", .title = "Qwen3.5-MoE", .experts = ExpertUse::kRequired, .rope = RopeStyle::kHalves, .qk_norm = QkNorm::kPerHead, .renormalise = true, .shared_gate = true, .attention = AttentionKind::kLinear, .ffn_norm_tensor = "post_attention_norm", .output_gate = true, .cycling_heads = true},
     {.architecture = "qwen3moe", .title = "Qwen3-MoE", .experts = ExpertUse::kRequired, .rope = RopeStyle::kHalves, .qk_norm = QkNorm::kPerHead, .renormalise = true},
+    {.architecture = "qwen3next", .title = "Qwen3-Next", .experts = ExpertUse::kRequired, .rope = RopeStyle::kHalves, .qk_norm = QkNorm::kPerHead, .renormalise = true, .shared_gate = true, .attention = AttentionKind::kLinear, .ffn_norm_tensor = "post_attention_norm", .output_gate = true},
 };
 
 size_t edit_distance(std::string_view a, std::string_view b) {

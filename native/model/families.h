@@ -10,6 +10,8 @@
 namespace conclave {
 
 enum class ExpertUse { kNever, kOptional, kRequired };
+/// Which layers see a window only: none; every second one from the first; those that the file's pattern names.
+enum class Windows { kNone, kEven, kFromFile };
 
 struct Family {
   const char* architecture;      // GGUF's general.architecture
@@ -23,6 +25,15 @@ struct Family {
   RouterOrder order = RouterOrder::kBeforeTopK;
   Activation activation = Activation::kSilu;
   NormKind norm = NormKind::kRms;
+  AttentionKind attention = AttentionKind::kGqa;   // kLinear: but for every n-th layer, which is GQA
+  Windows windows = Windows::kNone;
+  const char* ffn_norm_tensor = "ffn_norm";
+  bool sinks = false;
+  bool output_gate = false;      // GQA layers' queries come with a gate for the attention's output
+  bool cycling_heads = false;    // linear layers: value heads cycle through the key heads
+  bool whole_yarn_ramp = true;
+  float jitter = 0.f;
+  bool gemma = false;            // embeddings times sqrt(width), norms after blocks, unit attention scale, normed values, experts beside a dense network
 };
 
 std::span<const Family> families();

@@ -51,6 +51,11 @@ void write(JsonWriter& json, const AttentionSpec& attention) {
   json.field("d_k", attention.d_k).field("d_v", attention.d_v).field("window", attention.window).field("sinks", attention.sinks);
   json.field("output_gate", attention.output_gate).field("qk_norm", name(attention.qk_norm)).field("v_norm", attention.v_norm);
   json.field("scale", attention.scale).field("softcap", attention.softcap);
+  if (attention.kind == AttentionKind::kMla) {
+    json.field("absorbed", attention.absorbed).field("d_kv_latent", attention.d_kv_latent).field("d_q_latent", attention.d_q_latent);
+    json.field("d_rope", attention.d_rope).field("d_head_k", attention.d_head_k).field("d_head_v", attention.d_head_v);
+  }
+  if (attention.kind == AttentionKind::kLinear) json.field("d_conv", attention.d_conv);
   json.key("rope");
   write(json, attention.rope);
   json.end_object();
@@ -60,7 +65,7 @@ void write(JsonWriter& json, const FfnSpec& ffn) {
   json.begin_object().field("kind", name(ffn.kind)).field("activation", name(ffn.activation)).field("d_ff", ffn.d_ff);
   if (ffn.kind == FfnKind::kMoe) {
     json.field("n_experts", ffn.n_experts).field("n_experts_used", ffn.n_experts_used);
-    json.field("d_ff_shared", ffn.d_ff_shared).field("shared_gate", ffn.shared_gate);
+    json.field("d_ff_shared", ffn.d_ff_shared).field("shared_gate", ffn.shared_gate).field("d_ff_beside", ffn.d_ff_beside);
     json.key("router").begin_object().field("score", name(ffn.router.score)).field("order", name(ffn.router.order));
     json.field("renormalise", ffn.router.renormalise).field("scale", ffn.router.scale);
     json.field("n_groups", ffn.router.n_groups).field("n_groups_used", ffn.router.n_groups_used).end_object();
@@ -75,6 +80,17 @@ int ModelSpec::n_moe_layers() const {
 }
 
 bool ModelSpec::is_moe() const { return n_moe_layers() > 0; }
+
+bool ModelSpec::is_recurrent() const {
+  return std::any_of(layers.begin(), layers.end(), [](const LayerSpec& layer) { return layer.state_bytes() > 0; });
+}
+
+int64_t LayerSpec::state_bytes() const {
+  const AttentionSpec& a = attention;
+  if (a.kind != AttentionKind::kLinear) return 0;
+  const int64_t keys = int64_t{a.n_kv_heads} * a.d_k, values = int64_t{a.n_heads} * a.d_v;
+  return 4 * (int64_t{a.d_conv - 1} * (2 * keys + values) + values * a.d_k);
+}
 
 std::string spec_to_json(const ModelSpec& spec) {
   JsonWriter json;
@@ -91,6 +107,7 @@ std::string spec_to_json(const ModelSpec& spec) {
     write(json, layer.attention);
     json.key("ffn");
     write(json, layer.ffn);
+    if (layer.state_bytes() > 0) json.field("state_bytes", layer.state_bytes());
     json.end_object();
   }
   json.end_array().end_object();

@@ -29,6 +29,7 @@ struct RopeSpec {
   int original_context = 0;
   float attn_factor = 1.f;     // multiplies cos and sin (YaRN mscale)
   float beta_fast = 32.f, beta_slow = 1.f, ext_factor = 1.f;  // YaRN ramp
+  bool whole_ramp = true;      // the ramp begins and ends at whole pairs
 };
 
 struct AttentionSpec {
@@ -43,8 +44,14 @@ struct AttentionSpec {
   float scale = 0.f;           // multiplies q.k
   float softcap = 0.f;         // 0: none
   RopeSpec rope;
-  // MLA only (DeepSeek-V2)
-  int d_kv_latent = 0, d_q_latent = 0, d_rope = 0;
+  // MLA only (DeepSeek-V2). A head's query is d_head_k wide, the last d_rope of them rotate; its value is d_head_v wide.
+  // Absorbed: one key of latent and rope parts serves all heads (n_kv_heads 1, d_k = d_kv_latent + d_rope, d_v = d_kv_latent);
+  // else keys and values are unfolded per head before they are kept (d_k = d_head_k, d_v = d_head_v).
+  bool absorbed = false;
+  int d_kv_latent = 0, d_q_latent = 0 /* 0: queries directly */, d_rope = 0, d_head_k = 0, d_head_v = 0;
+  // Linear only (Gated DeltaNet): n_heads value heads of d_v, n_kv_heads key heads of d_k, a short convolution before.
+  int d_conv = 0;              // positions that the convolution sees
+  bool cycling_heads = false;  // value head j uses key head j mod n_kv_heads; else j / (n_heads / n_kv_heads)
 };
 
 struct RouterSpec {
@@ -54,6 +61,9 @@ struct RouterSpec {
   float scale = 1.f;           // then multiplied by this
   int n_groups = 0, n_groups_used = 0;  // DeepSeek-V3 group-limited choice; 0: none
   float jitter = 0.f;          // SparseMixer's epsilon (Phi-3.5-MoE)
+  float logit_scale = 1.f;     // multiplies the logits
+  bool own_input = false;      // reads the RMS-normed residual stream, scaled per dimension (Gemma 4), not the experts' input
+  bool expert_scale = false;   // each expert's weight is multiplied by a learnt scale (Gemma 4)
 };
 
 struct FfnSpec {
@@ -63,25 +73,32 @@ struct FfnSpec {
   int n_experts = 0, n_experts_used = 0;
   int d_ff_shared = 0;         // 0: no shared expert
   bool shared_gate = false;    // shared output x sigmoid(w.x) (Qwen2-MoE)
+  int d_ff_beside = 0;         // width of a dense network beside the experts with norms of its own (Gemma 4); 0: none
   RouterSpec router;
 };
 
 struct LayerSpec {
   AttentionSpec attention;
   FfnSpec ffn;
+
+  /// Bytes of recurrent state that a sequence keeps for this layer instead of keys and values: the convolution's last
+  /// inputs [d_conv - 1][2 * n_kv_heads * d_k + n_heads * d_v], then the memory [n_heads][d_k][d_v], all float.
+  int64_t state_bytes() const;
 };
 
 struct ModelSpec {
   std::string architecture;    // GGUF name: "olmoe"
   std::string name;            // general.name, for people
   std::string quantisation;    // "Q4_K_M"-like summary for people: most common weight type by bytes
-  int n_layers = 0;
+  int n_layers = 0;            // without the multi-token prediction layers behind them, which this version leaves out
+  int n_predict_layers = 0;
   int d_model = 0;
   int n_vocab = 0;
   int context_trained = 0;
   NormKind norm = NormKind::kRms;
   float norm_eps = 1e-5f;
   bool post_norms = false;     // extra norms after attention and ffn (Gemma)
+  const char* ffn_norm_tensor = "ffn_norm";   // what the norm before the feed-forward is called in the file
   bool tied_embeddings = false;
   float embedding_scale = 1.f;
   float residual_scale = 1.f;  // on both block outputs before they are added
@@ -92,6 +109,7 @@ struct ModelSpec {
   std::vector<LayerSpec> layers;
 
   bool is_moe() const;
+  bool is_recurrent() const;   // some layer keeps a state, which cannot go back to an earlier position
   int n_moe_layers() const;
 };
 

@@ -61,6 +61,7 @@ struct KvLayer {
   DType type = DType::kF16;   // kF32, kF16, kBF16, kQ8_0
   int n_kv_heads = 0, d_k = 0, d_v = 0;
   int64_t n_pages = 0;
+  size_t state_offset = 0;    // where this layer's part of a sequence's recurrent state begins
 };
 
 struct StoreKvArgs {
@@ -72,6 +73,7 @@ struct StoreKvArgs {
 /// The pages of one sequence in order; token at position p lies in pages[p / kPageTokens] at offset p % kPageTokens.
 struct SequencePages {
   std::span<const int32_t> pages;
+  void* state = nullptr;      // its recurrent state after the positions before its first row of a batch, if the model keeps one
 };
 
 /// out = softmax(scale * q.k (softcapped), plus the head's sink) . v over keys at positions <= the row's own (within the window).
@@ -88,6 +90,40 @@ struct AttendArgs {
   std::span<const SequencePages> sequences;
 };
 
+/// Per head h: out[r][h] = weight[h] . x[r][h], then n_tail columns of x[r][h] as they are (the rotated part of latent attention).
+struct HeadMatmulArgs {
+  Tensor out;              // [n][n_heads * (d_out + n_tail)] f32
+  Tensor x;                // [n][n_heads * d_head] f32, d_head >= d_in + n_tail; or [n][d_head], the same for all heads
+  const Weight* weight;    // [n_heads][d_out][d_in]
+  int n_tail;
+  bool shared;             // x is the same for all heads
+};
+
+/// Of each head of `x`, [n][n_heads * 2 * d]: the first half to `first`, the second to `second`, both [n][n_heads * d].
+struct SplitHeadsArgs {
+  Tensor x, first, second;
+  int n_heads;
+};
+
+/// Gated DeltaNet (Yang et al. 2025): a causal convolution per channel and SiLU; queries and keys to unit length; per value
+/// head a memory S of d_k x d_v that decays by exp(a softplus(alpha + dt)) and learns v for k at the rate sigmoid(beta);
+/// out = RMS-norm(S'q / sqrt(d_k)) * norm * SiLU(z). Rows of a sequence are neighbours in order of position; a row at
+/// position 0 begins from nothing, others from the sequence's state, which afterwards is that of its last row.
+struct DeltaNetArgs {
+  Tensor out;              // [n][n_heads * d_v] f32
+  Tensor qkv;              // [n][2 * n_key_heads * d_k + n_heads * d_v] f32
+  Tensor z;                // [n][n_heads * d_v] f32
+  Tensor beta_alpha;       // [n][2 * n_heads] f32: `n_groups` times the betas, then the alphas of n_heads / n_groups heads
+  int n_heads, n_key_heads, d_k, d_v, d_conv, n_groups;
+  bool cycling_heads;      // value head j uses key head j mod n_key_heads; else j / (n_heads / n_key_heads)
+  const Weight *conv, *dt, *a, *norm;
+  float eps;
+  size_t state_offset;     // into each sequence's state; laid out as LayerSpec::state_bytes says
+  std::span<const int32_t> row_sequence;    // [n]
+  std::span<const int32_t> row_position;    // [n]
+  std::span<const SequencePages> sequences;
+};
+
 /// Router: picks k experts per row and their weights, best first; ties go to the lower expert id.
 struct RouteArgs {
   Tensor experts;          // [n][k] i32 out
@@ -96,6 +132,7 @@ struct RouteArgs {
   const Weight* router;    // [n_experts][d]
   const Weight* bias;      // [n_experts] or nullptr, added to the logits
   const Weight* selection_bias;  // [n_experts] or nullptr, added to scores only for choosing (DeepSeek-V3)
+  const Weight* expert_scale;    // [n_experts] or nullptr, multiplies the final weights (Gemma 4)
   RouterSpec spec;
   int n_experts_used;
 };
@@ -155,6 +192,10 @@ class Ops {
   virtual void qk_rope(const QkRopeArgs& args) = 0;
   virtual void store_kv(const StoreKvArgs& args) = 0;
   virtual void attend(const AttendArgs& args) = 0;
+  virtual void head_matmul(const HeadMatmulArgs& args) = 0;
+  virtual void split_heads(const SplitHeadsArgs& args) = 0;
+  virtual void gate(Tensor x, Tensor gate) = 0;                      // x *= sigmoid(gate)
+  virtual void delta_net(const DeltaNetArgs& args) = 0;
   virtual void route(const RouteArgs& args) = 0;
   virtual void moe_ffn(const MoeFfnArgs& args) = 0;
   virtual void dense_ffn(const DenseFfnArgs& args) = 0;

@@ -175,8 +175,10 @@ TEST("contradictions are refused") {
   refuse(without(with_u32(tiny_olmoe(), "olmoe.attention.head_count", 6), "olmoe.attention.key_length"), "a width of 64 does not divide into 6 heads");
   refuse(with_u32(tiny_olmoe(), "tokenizer.ggml.eos_token_id", 40), "is 40, but the vocabulary has 40 tokens");
   CHECK(spec_of(with_u32(tiny_olmoe(), "tokenizer.ggml.eos_token_id", 0xffffffffu)).eos_token == -1);
-  refuse(with_u32(tiny_olmoe(), "olmoe.expert_group_count", 4), "groups of experts", ErrorCode::kUnsupported);
-  refuse(with_u32(tiny_olmoe(), "olmoe.nextn_predict_layers", 1), "multi-token prediction", ErrorCode::kUnsupported);
+  refuse(with_u32(tiny_olmoe(), "olmoe.expert_group_count", 4), "in 4 of 4 groups, which is impossible with 6 experts");
+  refuse(with_u32(tiny_olmoe(), "olmoe.nextn_predict_layers", 2), "all 2 layers are multi-token prediction layers");
+  const ModelSpec shorter = spec_of(with_u32(tiny_olmoe(), "olmoe.nextn_predict_layers", 1));
+  CHECK(shorter.n_layers == 1 && shorter.n_predict_layers == 1 && shorter.layers.size() == 1);
   GgufBuilder text = without(tiny_olmoe().file(), "olmoe.block_count");
   refuse(text.string("olmoe.block_count", "two"), "should be a whole number but is a text");
 }

@@ -86,7 +86,7 @@ class Run {
  private:
   void compute(size_t n_rows) {
     Batch batch;
-    batch.sequences.push_back({sequence_.pages});
+    batch.sequences.push_back({sequence_.pages, sequence_.state});
     for (size_t end = n_computed_ + n_rows; n_computed_ < end; ++n_computed_) {
       batch.add_row(tokens_[n_computed_], static_cast<int32_t>(n_computed_), 0, sequence_.slot(static_cast<int64_t>(n_computed_)));
     }

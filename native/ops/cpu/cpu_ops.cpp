@@ -46,6 +46,10 @@ class CpuOps final : public Ops {
   void qk_rope(const QkRopeArgs& args) override { conclave::qk_rope(context_, args); }
   void store_kv(const StoreKvArgs& args) override { conclave::store_kv(context_, args); }
   void attend(const AttendArgs& args) override { conclave::attend(context_, args); }
+  void head_matmul(const HeadMatmulArgs& args) override { conclave::head_matmul(context_, args); }
+  void split_heads(const SplitHeadsArgs& args) override { conclave::split_heads(context_, args); }
+  void gate(Tensor x, Tensor gate) override { conclave::gate(context_, x, gate); }
+  void delta_net(const DeltaNetArgs& args) override { conclave::delta_net(context_, args); }
   void route(const RouteArgs& args) override { conclave::route(context_, args); }
   void moe_ffn(const MoeFfnArgs& args) override { conclave::moe_ffn(context_, args); }
   void dense_ffn(const DenseFfnArgs& args) override { conclave::dense_ffn(context_, args); }

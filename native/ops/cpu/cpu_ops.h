@@ -84,6 +84,10 @@ void logits(CpuContext&, Tensor out, Tensor x, std::span<const int32_t> rows, co
 void qk_rope(CpuContext&, const QkRopeArgs& args);
 void store_kv(CpuContext&, const StoreKvArgs& args);
 void attend(CpuContext&, const AttendArgs& args);
+void head_matmul(CpuContext&, const HeadMatmulArgs& args);
+void split_heads(CpuContext&, const SplitHeadsArgs& args);
+void gate(CpuContext&, Tensor x, Tensor gate);
+void delta_net(CpuContext&, const DeltaNetArgs& args);
 void route(CpuContext&, const RouteArgs& args);
 void moe_ffn(CpuContext&, const MoeFfnArgs& args);
 void dense_ffn(CpuContext&, const DenseFfnArgs& args);

@@ -23,8 +23,11 @@ std::vector<float> frequencies(const QkRopeArgs& args) {
   if (args.freq_factors) load_parameter(*args.freq_factors, 0, 0, n_pairs, factors.data());
   double low = 0, high = 0;
   if (rope.scaling == RopeScaling::kYarn) {
-    low = std::max(std::floor(yarn_pair(rope, static_cast<double>(rope.beta_fast))), 0.0);
-    high = std::min(std::ceil(yarn_pair(rope, static_cast<double>(rope.beta_slow))), rope.n_dims - 1.0);
+    low = yarn_pair(rope, static_cast<double>(rope.beta_fast));
+    high = yarn_pair(rope, static_cast<double>(rope.beta_slow));
+    if (rope.whole_ramp) low = std::floor(low), high = std::ceil(high);
+    low = std::max(low, 0.0);
+    high = std::min(high, rope.n_dims - 1.0);
   }
   for (int i = 0; i < n_pairs; ++i) {
     double theta = std::pow(static_cast<double>(rope.base), -2.0 * i / rope.n_dims) / static_cast<double>(factors[static_cast<size_t>(i)]);

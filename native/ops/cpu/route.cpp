@@ -79,7 +79,7 @@ void sparse_mixer(std::span<const float> logits, float jitter, int k, int32_t* e
   }
 }
 
-void choose(const RouteArgs& args, std::span<float> logits, std::span<const float> selection_bias, int32_t* experts, float* weights) {
+void choose(const RouteArgs& args, std::span<float> logits, std::span<const float> selection_bias, std::span<const float> expert_scale, int32_t* experts, float* weights) {
   const RouterSpec& spec = args.spec;
   const int k = args.n_experts_used;
   if (spec.order == RouterOrder::kSparseMixer) {
@@ -98,7 +98,7 @@ void choose(const RouteArgs& args, std::span<float> logits, std::span<const floa
     const float sum = std::max(std::accumulate(weights, weights + k, 0.f), kSmallestSum);
     for (int j = 0; j < k; ++j) weights[j] /= sum;
   }
-  for (int j = 0; j < k; ++j) weights[j] *= spec.scale;
+  for (int j = 0; j < k; ++j) weights[j] *= expert_scale.empty() ? spec.scale : spec.scale * expert_scale[static_cast<size_t>(experts[j])];
 }
 
 }  // namespace
@@ -108,17 +108,18 @@ void route(CpuContext& context, const RouteArgs& args) {
   if (n == 0) return;
   assert(args.n_experts_used >= 1 && args.n_experts_used <= n_experts && args.experts.d_row == args.n_experts_used);
   Tensor all{context.logits.get<float>(static_cast<size_t>(n * n_experts)), DType::kF32, n, n_experts, n_experts};
-  const MatmulOutput output{all, args.router, args.bias, 1.f, false};
+  const MatmulOutput output{all, args.router, args.bias, args.spec.logit_scale, false};
   matmul(context, args.x, {&output, 1});
-  std::vector<float> selection_bias;
-  if (args.selection_bias) {
-    selection_bias.resize(static_cast<size_t>(n_experts));
-    load_parameter(*args.selection_bias, 0, 0, n_experts, selection_bias.data());
-  }
+  const auto per_expert = [n_experts](const Weight* weight) {
+    std::vector<float> values(weight ? static_cast<size_t>(n_experts) : 0);
+    if (weight) load_parameter(*weight, 0, 0, n_experts, values.data());
+    return values;
+  };
+  const std::vector<float> selection_bias = per_expert(args.selection_bias), expert_scale = per_expert(args.expert_scale);
   constexpr int64_t kRowsAPiece = 16;
   context.pool.parallel_for((n + kRowsAPiece - 1) / kRowsAPiece, [&](int64_t piece, int) {
     for (int64_t row = piece * kRowsAPiece; row < n && row < (piece + 1) * kRowsAPiece; ++row)
-      choose(args, {all.f32(row), static_cast<size_t>(n_experts)}, selection_bias, args.experts.i32(row), args.weights.f32(row));
+      choose(args, {all.f32(row), static_cast<size_t>(n_experts)}, selection_bias, expert_scale, args.experts.i32(row), args.weights.f32(row));
   });
 }
 
