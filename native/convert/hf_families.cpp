@@ -17,25 +17,22 @@ constexpr HfKey kCommonKeys[] = {
     {"head_dim", "attention.value_length", Kind::kU32},
     {"rms_norm_eps", "attention.layer_norm_rms_epsilon", Kind::kF32, true},
     {"vocab_size", "vocab_size", Kind::kU32, true},
+    {"num_experts", "expert_count", Kind::kU32, true, "num_local_experts"},
     {"num_experts_per_tok", "expert_used_count", Kind::kU32, true},
     {"norm_topk_prob", "expert_weights_norm", Kind::kBool},
 };
 
-constexpr HfKey kMixtralKeys[] = {{"num_local_experts", "expert_count", Kind::kU32, true}};
-constexpr HfKey kOlmoeKeys[] = {{"num_experts", "expert_count", Kind::kU32, true}};
 constexpr HfKey kQwen2MoeKeys[] = {
-    {"num_experts", "expert_count", Kind::kU32, true},
     {"moe_intermediate_size", "expert_feed_forward_length", Kind::kU32, true},
     {"shared_expert_intermediate_size", "expert_shared_feed_forward_length", Kind::kU32, true},
 };
 constexpr HfKey kQwen3MoeKeys[] = {
-    {"num_experts", "expert_count", Kind::kU32, true},
     {"moe_intermediate_size", "expert_feed_forward_length", Kind::kU32, true},
 };
 
 constexpr HfFamily kFamilies[] = {
-    {"mixtral", "llama", true, kMixtralKeys},
-    {"olmoe", "olmoe", false, kOlmoeKeys},
+    {"mixtral", "llama", true, {}},
+    {"olmoe", "olmoe", false, {}},
     {"qwen2_moe", "qwen2moe", false, kQwen2MoeKeys},
     {"qwen3_moe", "qwen3moe", false, kQwen3MoeKeys},
 };

@@ -12,6 +12,7 @@ struct HfKey {
   const char* gguf;
   enum class Kind { kU32, kF32, kBool } kind;
   bool required = false;
+  const char* other = nullptr;   // another name for it in config.json, taken when the first is absent
 };
 
 struct HfFamily {

@@ -123,6 +123,7 @@ std::vector<GgufEntry> config_entries(const Json& config, const HfFamily& family
   for (const std::span<const HfKey> keys : {hf_common_keys(), family.keys}) {
     for (const HfKey& key : keys) {
       const Json* value = config.find(key.config);
+      if (!is_set(value) && key.other != nullptr) value = config.find(key.other);
       if (is_set(value)) out.push_back(entry_for(key, prefix + key.gguf, *value));
       else if (key.required) bad(std::string("config.json lacks '") + key.config + "'");
     }

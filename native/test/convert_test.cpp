@@ -17,7 +17,7 @@ using namespace conclave::test;
 
 namespace {
 
-constexpr int kLayers = 1, kWidth = 32, kHeads = 2, kHead = 16, kExperts = 3, kFf = 64, kVocab = 12;
+constexpr int kWidth = 32, kHeads = 2, kHead = 16, kExperts = 3, kFf = 64, kVocab = 12;
 
 /// A folder of one of the families, its values 0, 1, 2, ... tensor by tensor.
 struct FolderModel {
@@ -56,7 +56,7 @@ struct FolderModel {
     folder.write("model.safetensors", tensors.build());
     folder.write("tokenizer.json", tokenizer);
     folder.write("config.json", "{\"model_type\":\"" + type + R"(","num_hidden_layers":1,"max_position_embeddings":128,"hidden_size":32,"intermediate_size":64,"num_attention_heads":2,
-      "rms_norm_eps":1e-5,"vocab_size":12,"num_experts_per_tok":2,"num_local_experts":3,"num_experts":3,"moe_intermediate_size":64,"shared_expert_intermediate_size":64,
+      "rms_norm_eps":1e-5,"vocab_size":12,"num_experts_per_tok":2,"num_local_experts":3,"moe_intermediate_size":64,"shared_expert_intermediate_size":64,
       "bos_token_id":0,"eos_token_id":[0,1],"rope_theta":5e5)" + extra + "}");
   }
 };
