@@ -3,6 +3,26 @@
 
 namespace conclave {
 
+namespace {
+
+/// A row that sees ahead sees `window` back from its own position, not from the last one that it sees.
+void attend_both_ways(const BlockArgs& args, const AttendArgs& rows) {
+  AttendArgs attend = rows;
+  attend.row_position = args.batch.visible_to;
+  if (rows.window == 0) return args.ops.attend(attend);
+  for (int64_t row = 0; row < rows.q.n_rows; ++row) {
+    const auto at = static_cast<size_t>(row);
+    attend.out = rows.out.rows(row, 1);
+    attend.q = rows.q.rows(row, 1);
+    attend.row_sequence = rows.row_sequence.subspan(at, 1);
+    attend.row_position = std::span(args.batch.visible_to).subspan(at, 1);
+    attend.window = rows.window + args.batch.visible_to[at] - args.batch.positions[at];
+    args.ops.attend(attend);
+  }
+}
+
+}  // namespace
+
 void attention_gqa(const BlockArgs& args) {
   const AttentionSpec& a = args.layer.attention;
   const LayerWeights& w = args.weights;
@@ -32,9 +52,11 @@ void attention_gqa(const BlockArgs& args) {
                     .q_norm = optional(w.q_norm), .k_norm = optional(w.k_norm), .eps = args.spec.norm_eps, .rope = a.rope,
                     .freq_factors = rope_factors(args), .positions = batch.positions});
   args.ops.store_kv({.layer = args.kv, .k = k, .v = v, .slots = batch.slots});
-  args.ops.attend({.out = attended, .q = q, .layer = args.kv, .n_heads = a.n_heads, .scale = a.scale, .softcap = a.softcap,
-                   .window = a.window, .sinks = optional(w.sinks), .row_sequence = batch.row_sequence,
-                   .row_position = batch.positions, .sequences = batch.sequences});
+  const AttendArgs attend{.out = attended, .q = q, .layer = args.kv, .n_heads = a.n_heads, .scale = a.scale, .softcap = a.softcap,
+                          .window = a.window, .sinks = optional(w.sinks), .row_sequence = batch.row_sequence,
+                          .row_position = batch.positions, .sequences = batch.sequences};
+  if (a.causal) args.ops.attend(attend);
+  else attend_both_ways(args, attend);
   const MatmulOutput output[] = {
       {.out = args.out, .weight = &w.wo, .bias = optional(w.bo), .scale = args.out_scale, .accumulate = args.accumulate}};
   if (a.output_gate) args.ops.gate(attended, gate);

@@ -8,11 +8,15 @@
 
 namespace conclave {
 
+/// Stands for a masked position where the weights have a vector for it (ModelWeights::mask_embd).
+inline constexpr int32_t kMaskToken = -1;
+
 struct Batch {
   std::vector<int32_t> tokens;         // [n]
   std::vector<int32_t> positions;      // [n]
   std::vector<int32_t> row_sequence;   // [n] index into sequences
   std::vector<int32_t> slots;          // [n] where the row's keys and values go
+  std::vector<int32_t> visible_to;     // [n] the last position that a row sees in layers that are not causal; empty where all are
   std::vector<SequencePages> sequences;
   std::vector<int32_t> logit_rows;     // [m] ascending; cheapest when they are neighbours (the last layer computes their whole range)
 

@@ -63,7 +63,7 @@ bool Forward::run(const Batch& batch, const std::function<bool()>& keep_going) {
   const Tensor hidden = work_.hidden.rows(0, n);
 
   ops_.begin();
-  ops_.embed(hidden, weights_.token_embd, batch.tokens, spec_.embedding_scale);
+  embed(batch);
   size_t moe_index = 0;
   for (size_t i = 0; i < spec_.layers.size(); ++i) {
     if (keep_going && !keep_going()) {
@@ -72,6 +72,7 @@ bool Forward::run(const Batch& batch, const std::function<bool()>& keep_going) {
       return false;
     }
     run_layer(i, moe_index, batch);
+    keep_tap(i, n);
     moe_index += spec_.layers[i].ffn.kind == FfnKind::kMoe;
   }
   if (!batch.logit_rows.empty()) {
@@ -85,6 +86,34 @@ bool Forward::run(const Batch& batch, const std::function<bool()>& keep_going) {
   ops_.wait();
   fetch_results(batch);
   return true;
+}
+
+/// Masked positions come in runs; each is embedded from the one row that stands for it.
+void Forward::embed(const Batch& batch) {
+  const std::span<const int32_t> tokens = batch.tokens;
+  const std::vector<int32_t> first_row(tokens.size(), 0);
+  for (size_t begin = 0, end = 0; begin < tokens.size(); begin = end) {
+    const bool masked = tokens[begin] == kMaskToken;
+    while (end < tokens.size() && (tokens[end] == kMaskToken) == masked) ++end;
+    const Tensor out = work_.hidden.rows(static_cast<int64_t>(begin), static_cast<int64_t>(end - begin));
+    if (masked) ops_.embed(out, weights_.mask_embd, std::span(first_row).first(end - begin), 1.f);
+    else ops_.embed(out, weights_.token_embd, tokens.subspan(begin, end - begin), spec_.embedding_scale);
+  }
+}
+
+void Forward::tap(std::span<const int> layers) {
+  tapped_.assign(layers.begin(), layers.end());
+  work_.free(taps_);
+  taps_ = tapped_.empty() ? Tensor{} : work_.make(max_rows_, static_cast<int64_t>(tapped_.size()) * spec_.d_model);
+}
+
+void Forward::keep_tap(size_t layer, int64_t n_rows) {
+  for (size_t i = 0; i < tapped_.size(); ++i) {
+    if (static_cast<size_t>(tapped_[i]) != layer) continue;
+    for (int64_t row = 0; row < n_rows; ++row) {
+      ops_.copy(taps_.f32(row) + static_cast<int64_t>(i) * spec_.d_model, work_.hidden.f32(row), static_cast<size_t>(spec_.d_model) * sizeof(float));
+    }
+  }
 }
 
 void Forward::run_layer(size_t index, size_t moe_index, const Batch& batch) {
@@ -101,7 +130,8 @@ void Forward::run_layer(size_t index, size_t moe_index, const Batch& batch) {
   add_block(block, attention_block(layer.attention), weights.attn_post_norm);
 
   // Nobody reads what the last layer's feed-forward makes of rows without logits: in a prompt that is nearly all of them.
-  const RowRange rows = index + 1 == spec_.layers.size() ? rows_wanted(batch) : RowRange{0, n};
+  const bool is_read = index + 1 < spec_.layers.size() || (!tapped_.empty() && static_cast<size_t>(tapped_.back()) == index);
+  const RowRange rows = !is_read ? rows_wanted(batch) : RowRange{0, n};
   block.x = normed.rows(rows.first, rows.count);
   block.out = block.residual = hidden.rows(rows.first, rows.count);
   if (layer.ffn.kind == FfnKind::kMoe) {

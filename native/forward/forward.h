@@ -21,6 +21,11 @@ class Forward {
   /// computed (their slots hold anything).
   bool run(const Batch& batch, const std::function<bool()>& keep_going = {});
 
+  /// From now on keeps what leaves these layers (ascending, before the final norm) for every row. Throws Error(kOutOfMemory).
+  void tap(std::span<const int> layers);
+  /// Row `row` of the last run(): the tapped layers' outputs one after the other, on the device; [count][n_taps * d_model].
+  Tensor taps(int row, int count) const { return taps_.rows(row, count); }
+
   /// Results of the last run(), valid and the caller's to overwrite until the next.
   std::span<float> logits(int logit_row);   // [n_vocab]
   /// Appends the routing of a batch row that wanted logits, layer by layer, best expert first: k values per MoE layer.
@@ -30,6 +35,8 @@ class Forward {
   int max_logit_rows() const { return max_logit_rows_; }
 
  private:
+  void embed(const Batch& batch);
+  void keep_tap(size_t layer, int64_t n_rows);
   void run_layer(size_t index, size_t moe_index, const Batch& batch);
   void normalise(Tensor out, Tensor x, const Weight& weight, const Weight& bias);
   void add_block(const BlockArgs& block, void (*compute)(const BlockArgs&), const Weight& post_norm);
@@ -41,6 +48,8 @@ class Forward {
   std::vector<KvLayer> kv_;
   int max_rows_, max_logit_rows_;
   Workspace work_;
+  std::vector<int> tapped_;
+  Tensor taps_;                                           // [max_rows][tapped_.size() * d_model]
   std::vector<float> host_logits_;                        // [max_logit_rows][n_vocab]
   std::vector<std::vector<int32_t>> host_experts_;        // per MoE layer [max_rows][k]
   std::vector<std::vector<float>> host_expert_weights_;

@@ -52,6 +52,12 @@ Workspace::~Workspace() {
   for (void* buffer : buffers_) ops_.free(buffer);
 }
 
+void Workspace::free(Tensor tensor) {
+  if (!tensor) return;
+  std::erase(buffers_, tensor.data);
+  ops_.free(tensor.data);
+}
+
 Tensor Workspace::make(int64_t n_rows, int64_t d_row, DType type) {
   buffers_.push_back(nullptr);
   buffers_.back() = ops_.alloc(static_cast<size_t>(n_rows) * static_cast<size_t>(d_row) * 4);

@@ -29,9 +29,11 @@ class Workspace {
   std::vector<Tensor> experts;         // per MoE layer [max_rows][k] i32: the expert trace
   std::vector<Tensor> expert_weights;  // per MoE layer [max_rows][k]
 
- private:
+  /// More of the same, freed with the rest or by free(). make() throws Error(kOutOfMemory).
   Tensor make(int64_t n_rows, int64_t d_row, DType type = DType::kF32);
+  void free(Tensor tensor);
 
+ private:
   Ops& ops_;
   std::vector<void*> buffers_;
 };

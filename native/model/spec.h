@@ -36,7 +36,8 @@ struct AttentionSpec {
   AttentionKind kind = AttentionKind::kGqa;
   int n_heads = 0, n_kv_heads = 0;
   int d_k = 0, d_v = 0;        // per head
-  int window = 0;              // 0: full causal; else a query at p sees keys in (p - window, p]
+  int window = 0;              // 0: none; else a query at p sees keys in (p - window, p]
+  bool causal = true;          // else a query sees as far as its batch says (Batch::visible_to); drafters only
   bool sinks = false;          // one extra logit per head in the softmax denominator
   bool output_gate = false;    // attention output x sigmoid(gate) (Qwen3-Next family)
   QkNorm qk_norm = QkNorm::kNone;

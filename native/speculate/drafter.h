@@ -6,19 +6,18 @@
 #include <span>
 #include <vector>
 
+#include "ops/tensor.h"
 #include "speculate/verifier.h"
 
 namespace conclave {
 
-class Forward;
-
-/// A sequence after a forward pass. Positions [first, first + count) are newly in place; they were rows [row, row + count) of
-/// the pass, whose tapped hidden states are still there to be read.
+/// A sequence after a forward pass: positions [first, first + count) are newly in place.
 struct Observation {
   std::span<const int32_t> tokens;   // all that is committed: prompt and emitted
   std::span<const int32_t> pages;    // of the sequence
   int64_t first = 0;
-  int count = 0, row = 0;
+  int count = 0;
+  Tensor taps;                       // [count][n_taps * d_model] of those rows, readable until this call returns; empty without taps
 };
 
 /// What a drafter could offer now, said before it is asked to: the controller decides on this and never on the draft itself.
@@ -41,6 +40,8 @@ class Drafter {
   /// Up to `n` tokens to follow `tokens`, whose last one (the anchor) is not in the cache yet. `pages` hold the sequence and
   /// have room for `n` tokens more.
   virtual Draft propose(std::span<const int32_t> tokens, std::span<const int32_t> pages, int n) = 0;
+  /// The pages are about to be shared or given up: what was observed goes into them now.
+  virtual void settle(std::span<const int32_t> /*pages*/) {}
 };
 
 /// Kinds of offers: prompt look-up by the length of its match, then the models.

@@ -30,6 +30,7 @@ struct LayerWeights {
 };
 
 struct ModelWeights {
+  Weight mask_embd;   // [d_model] what kMaskToken is embedded as; drafters only
   Weight token_embd, output_norm, output_norm_bias, output, output_bias, rope_freqs;
   std::vector<LayerWeights> layers;
   Weight rope_freqs_long;   // LongRoPE's divisors beyond the context of training

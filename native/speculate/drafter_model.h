@@ -1,0 +1,32 @@
+// A drafter with weights: what its sequences share. Opened before the cache is made, because a block-diffusion drafter keeps its
+// keys and values in the target's pages (as further layers), so that a reused prefix brings the drafter's context with it.
+#pragma once
+#include <memory>
+#include <string>
+
+#include "kv/page_pool.h"
+#include "speculate/drafter.h"
+#include "weights/weights.h"
+
+namespace conclave {
+
+class DrafterModel {
+ public:
+  virtual ~DrafterModel() = default;
+  virtual int kind() const = 0;                         // of its offers
+  virtual int max_length() const = 0;                   // tokens of one draft
+  virtual std::vector<int> taps() const { return {}; }  // target layers whose output it reads, zero-based, ascending
+  virtual std::vector<KvShape> kv_shapes() const { return {}; }
+  virtual uint64_t weight_bytes() const = 0;
+  /// `target` has been prepared and outlives this; `kv` are the layers of the pool asked for above. Throws Error(kOutOfMemory).
+  virtual void attach(Ops& ops, const ModelWeights& target, std::span<const KvLayer> kv) = 0;
+  virtual std::unique_ptr<Drafter> make_drafter() = 0;  // for one sequence
+};
+
+/// Opens a file of either kind of drafter and checks that it fits `target`. Throws Error: kUnsupported for another architecture,
+/// kBadFile for contradictions, kBadArgument when it was made for another model.
+std::unique_ptr<DrafterModel> open_drafter(const std::string& path, const ModelSpec& target);
+/// Whether `architecture` names a drafter, which cannot be chatted with.
+bool is_drafter_architecture(std::string_view architecture);
+
+}  // namespace conclave
