@@ -42,7 +42,7 @@ export function AnswerEditor({ message }: { readonly message: Message }) {
         autoFocus
         onChange={(event) => setText(event.target.value)}
         onKeyDown={onKeyDown}
-        className="w-full resize-none rounded-lg border border-accent bg-raised p-3 text-base leading-relaxed outline-none"
+        className="w-full resize-none rounded-lg border border-line bg-raised p-3 text-base leading-relaxed"
       />
       <div className="flex items-center gap-2">
         <Button look="primary" disabled={text.trim() === ""} onClick={() => void saveEdit(message, text)}>

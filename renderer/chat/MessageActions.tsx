@@ -146,7 +146,7 @@ export function MessageActions({ message, busy }: MessageActionsProps) {
   };
   const isAnswer = message.role === "assistant";
   return (
-    <div className="flex items-center gap-0.5 opacity-60 group-focus-within:opacity-100 group-hover:opacity-100">
+    <div className="-mx-1.5 flex items-center gap-0.5 opacity-60 group-focus-within:opacity-100 group-hover:opacity-100">
       <Versions message={message} />
       <IconButton label="Copy message" onClick={copy}>
         <Copy size={14} aria-hidden />

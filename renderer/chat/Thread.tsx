@@ -40,6 +40,8 @@ export function Thread({ AnswerText, modelName }: ThreadProps) {
   const unseen = useMemo(() => unseenTurns(branch, use, startId), [branch, use, startId]);
   const busy = branch.some((message) => message.state === "generating");
 
+  const isEmpty = branch.length === 0;
+
   const toEnd = (): void => {
     const element = scroller.current;
     if (element === null) return;
@@ -59,7 +61,7 @@ export function Thread({ AnswerText, modelName }: ThreadProps) {
     });
     observer.observe(element);
     return () => observer.disconnect();
-  }, [openId]);
+  }, [openId, isEmpty]);
 
   const onScroll = (): void => {
     const element = scroller.current;
@@ -69,7 +71,7 @@ export function Thread({ AnswerText, modelName }: ThreadProps) {
     setAway(!following.current);
   };
 
-  if (branch.length === 0) return <EmptyThread modelName={modelName} />;
+  if (isEmpty) return <EmptyThread modelName={modelName} />;
   return (
     <div className="relative min-h-0 flex-1">
       <div

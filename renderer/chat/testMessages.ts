@@ -1,5 +1,5 @@
 // Messages and conversations for the renderer's tests.
-import type { Conversation, Message } from "../../electron/contract/chat.ts";
+import { defaultSampler, type Conversation, type Message, type Run } from "../../electron/contract/chat.ts";
 
 export const conversationOf = (fields: Partial<Conversation> = {}): Conversation => ({
   id: "c1",
@@ -31,3 +31,37 @@ export const messageOf = (fields: Partial<Message> & { readonly text?: string } 
     ...rest,
   };
 };
+
+export const runOf = (fields: Partial<Run> = {}): Run => ({
+  id: "r1",
+  modelId: "m",
+  modelName: "Tiny",
+  modelSha256: "ab".repeat(32),
+  templateId: "model",
+  sampler: defaultSampler,
+  seed: 7,
+  engineVersion: "0.1.0",
+  startedAt: 1,
+  stopReason: "end-of-text",
+  error: null,
+  timings: {
+    promptTokens: 5310,
+    reusedTokens: 4096,
+    generatedTokens: 20,
+    draftedTokens: 0,
+    acceptedTokens: 0,
+    firstTokenMs: 120,
+    prefillMs: 110,
+    decodeMs: 400,
+  },
+  prompt: {
+    systemPrompt: "",
+    firstMessageId: "q1",
+    droppedMessages: 0,
+    droppedTokens: 0,
+    context: 8192,
+    continuedFrom: 0,
+  },
+  reuse: { kind: "kept", turn: null },
+  ...fields,
+});
