@@ -3,6 +3,15 @@ import { z } from "zod";
 import { defaultSampler, samplerSchema } from "./chat.ts";
 import { call, event, service } from "./service.ts";
 
+/** A named way to answer that a conversation can take over. */
+export const presetSchema = z.object({
+  id: z.string().min(1).max(64),
+  name: z.string().trim().min(1).max(100),
+  systemPrompt: z.string().max(200_000),
+  sampler: samplerSchema.partial(),
+});
+export type Preset = z.infer<typeof presetSchema>;
+
 export const settingsSchema = z.object({
   theme: z.enum(["system", "light", "dark"]),
   sendWith: z.enum(["enter", "mod-enter"]),
@@ -13,6 +22,7 @@ export const settingsSchema = z.object({
   inspectorWidth: z.number().min(280).max(480),
   sampler: samplerSchema,
   systemPrompt: z.string().max(200_000),
+  presets: z.array(presetSchema).max(200),
   /** 0: physical cores. */
   threads: z.number().int().min(0).max(256),
   /** Tokens; 0: as the model was trained, at most 8192. */
@@ -20,6 +30,8 @@ export const settingsSchema = z.object({
   /** Chat template: the model's own, or a built-in form. */
   chatTemplate: z.enum(["model", "chatml", "plain"]),
   lastModelId: z.string().nullable(),
+  /** Megabytes that the computed beginnings of templates may take on disk; 0: none are kept there. */
+  prefixCacheMb: z.number().int().min(0).max(1_000_000),
 });
 export type Settings = z.infer<typeof settingsSchema>;
 
@@ -33,10 +45,16 @@ export const defaultSettings: Settings = {
   inspectorWidth: 320,
   sampler: defaultSampler,
   systemPrompt: "",
+  presets: [
+    { id: "precise", name: "Precise", systemPrompt: "", sampler: { temperature: 0.2, topP: 0.9, minP: 0.1 } },
+    { id: "creative", name: "Creative", systemPrompt: "", sampler: { temperature: 1.2, topP: 0.98, minP: 0.02 } },
+    { id: "repeatable", name: "Repeatable", systemPrompt: "", sampler: { temperature: 0, seed: 0 } },
+  ],
   threads: 0,
   context: 0,
   chatTemplate: "model",
   lastModelId: null,
+  prefixCacheMb: 2048,
 };
 
 export const settings = service({

@@ -7,9 +7,7 @@ import { Composer } from "../chat/Composer.tsx";
 import { DetailsDialog } from "../chat/DetailsDialog.tsx";
 import { LinkDialog } from "../chat/LinkDialog.tsx";
 import { Sidebar } from "../chat/Sidebar.tsx";
-import { Thread, useShownBranch } from "../chat/Thread.tsx";
-import { textOf } from "../chat/thread.ts";
-import { ExpertsPane } from "../experts/ExpertsPane.tsx";
+import { Thread } from "../chat/Thread.tsx";
 import { ModelPicker } from "../models/ModelPicker.tsx";
 import { useModels } from "../models/modelsStore.ts";
 import { SettingsDialog } from "../settings/SettingsDialog.tsx";
@@ -19,6 +17,7 @@ import { IconButton } from "../ui/IconButton.tsx";
 import { ResizeHandle } from "../ui/ResizeHandle.tsx";
 import { AnswerText } from "./AnswerText.tsx";
 import { actions, onShortcut, shortcutText } from "./commands.ts";
+import { Inspector } from "./Inspector.tsx";
 import { useNarrow } from "./narrow.ts";
 import { useShell } from "./shellStore.ts";
 import { StatusBar } from "./StatusBar.tsx";
@@ -90,26 +89,6 @@ function SidebarColumn() {
   );
 }
 
-function InspectorColumn() {
-  const answers = useShownBranch()
-    .filter((message) => message.role === "assistant")
-    .map((message) => ({ id: message.id, text: textOf(message), generating: message.state === "generating" }));
-  const width = useSettings((settings) => settings.inspectorWidth);
-  return (
-    <div className="flex">
-      <ResizeHandle
-        label="Width of the experts pane"
-        width={width}
-        min={280}
-        max={480}
-        direction={-1}
-        onResize={(inspectorWidth) => updateSettings({ inspectorWidth })}
-      />
-      <ExpertsPane width={width} answers={answers} />
-    </div>
-  );
-}
-
 /** The loaded model's name, or that of the one which will be loaded with the first message. */
 function useModelName(): string | null {
   return useModels(({ loaded, library }) => {
@@ -142,7 +121,7 @@ export function App() {
           <Thread AnswerText={AnswerText} modelName={modelName} />
           <Composer />
         </main>
-        {inspectorOpen && <InspectorColumn />}
+        {inspectorOpen && <Inspector />}
       </div>
       <StatusBar />
       <SettingsDialog open={settingsOpen} onClose={() => useShell.setState({ settingsOpen: false })} />

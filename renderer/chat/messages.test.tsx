@@ -4,10 +4,8 @@ import userEvent from "@testing-library/user-event";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import type { ContextUse } from "../../electron/contract/chat.ts";
 
-const { chat, models, listeners } = vi.hoisted(() => {
-  const heard = new Map<string, (payload: unknown) => void>();
+const { chat, models } = vi.hoisted(() => {
   return {
-    listeners: heard,
     chat: {
       regenerate: vi.fn(),
       continueAnswer: vi.fn(),
@@ -20,10 +18,7 @@ const { chat, models, listeners } = vi.hoisted(() => {
       setContextStart: vi.fn(),
       getMessages: vi.fn(),
       getContextUse: vi.fn(),
-      on: vi.fn((event: string, listener: (payload: unknown) => void) => {
-        heard.set(event, listener);
-        return () => heard.delete(event);
-      }),
+      on: vi.fn(() => () => {}),
     },
     models: { list: vi.fn(), getLoaded: vi.fn(), load: vi.fn(), on: vi.fn() },
   };

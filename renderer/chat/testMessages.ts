@@ -61,6 +61,8 @@ export const runOf = (fields: Partial<Run> = {}): Run => ({
     droppedTokens: 0,
     context: 8192,
     continuedFrom: 0,
+    template: null,
+    template: null,
   },
   reuse: { kind: "kept", turn: null },
   ...fields,

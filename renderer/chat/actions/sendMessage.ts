@@ -18,6 +18,11 @@ export async function sendText(text: string, parentId: string | null): Promise<v
   }
 }
 
+/** The open conversation; made now when there is none yet. */
+export async function ensureConversation(): Promise<string> {
+  return useChat.getState().openId ?? (await newConversation());
+}
+
 async function newConversation(): Promise<string> {
   const conversation = await client.chat.createConversation({});
   dispatch({ type: "conversationChanged", conversation });
