@@ -311,7 +311,7 @@ void Scheduler::publish_stats() {
   const std::lock_guard lock(mutex_);
   stats_.weight_bytes = model_->weight_bytes();
   stats_.active_bytes_per_token = model_->active_bytes();
-  stats_.kv_bytes_reserved = pool.bytes();
+  stats_.kv_bytes_reserved = pool.bytes() + model_->cache().state_bytes();
   stats_.kv_pages_total = pool.n_pages();
   stats_.kv_pages_free = pool.n_free();
   stats_.kv_pages_cached = model_->cache().n_cached();

@@ -21,11 +21,15 @@ void read_yarn(const Keys& keys, const Family& family, RopeSpec& rope) {
   rope.attn_factor = stated * (1.f + 0.1f * std::log(std::max(1.f, rope.factor)));   // mscale of Peng et al. 2023, section 3.4
 }
 
+void check_pairs(const Keys& keys, const char* name, int n_dims) {
+  if (n_dims % 2 != 0) bad_file("metadata key '" + keys.name(name) + "' is " + std::to_string(n_dims) + ", but dimensions rotate in pairs");
+}
+
 RopeSpec read_rope(const Keys& keys, const Family& family, int d_head) {
   RopeSpec rope;
   rope.style = family.rope;
   rope.n_dims = keys.integer_or("rope.dimension_count", 2, d_head, d_head);
-  if (rope.n_dims % 2 != 0) bad_file("metadata key '" + keys.name("rope.dimension_count") + "' is " + std::to_string(rope.n_dims) + ", but dimensions rotate in pairs");
+  check_pairs(keys, "rope.dimension_count", rope.n_dims);
   rope.base = keys.real_or("rope.freq_base", 1.0, 1e12, 10000.0);
   rope.attn_factor = keys.real_or("rope.scaling.attn_factor", 0.0, 1e3, 1.0);
   rope.original_context = keys.integer_or("rope.scaling.original_context_length", 0, kMaxContext, 0);
@@ -47,20 +51,32 @@ RopeSpec read_rope(const Keys& keys, const Family& family, int d_head) {
   return rope;
 }
 
+/// Which layers a list of truth values names.
+std::vector<bool> read_pattern(const Keys& keys, const char* name, int n_layers) {
+  const std::string key = keys.name(name);
+  const GgufValue* value = keys.file().find(key);
+  const auto* array = value != nullptr ? std::get_if<GgufArray>(value) : nullptr;
+  const auto* pattern = array != nullptr ? std::get_if<std::vector<bool>>(array) : nullptr;
+  if (pattern == nullptr || pattern->size() != static_cast<size_t>(n_layers)) bad_file("metadata key '" + key + "' must be a list of " + std::to_string(n_layers) + " truth values");
+  return *pattern;
+}
+
 /// The layers that see a window only.
 std::vector<bool> read_windows(const Keys& keys, const Family& family, int n_layers) {
+  if (family.windows == Windows::kFromFile) return read_pattern(keys, "attention.sliding_window_pattern", n_layers);
   std::vector<bool> windowed(static_cast<size_t>(n_layers), false);
-  if (family.windows == Windows::kEven) {
-    for (size_t i = 0; i < windowed.size(); i += 2) windowed[i] = true;
-  } else if (family.windows == Windows::kFromFile) {
-    const std::string key = keys.name("attention.sliding_window_pattern");
-    const GgufValue* value = keys.file().find(key);
-    const auto* array = value != nullptr ? std::get_if<GgufArray>(value) : nullptr;
-    const auto* pattern = array != nullptr ? std::get_if<std::vector<bool>>(array) : nullptr;
-    if (pattern == nullptr || pattern->size() != windowed.size()) bad_file("metadata key '" + key + "' must be a list of " + std::to_string(n_layers) + " truth values");
-    windowed = *pattern;
-  }
+  for (size_t i = 0; family.windows == Windows::kEven && i < windowed.size(); i += 2) windowed[i] = true;
   return windowed;
+}
+
+/// The layers of linear attention: as the file lists them, or all but every n-th.
+std::vector<bool> read_linear_layers(const Keys& keys, const Family& family, int n_layers) {
+  std::vector<bool> linear(static_cast<size_t>(n_layers), false);
+  if (family.attention != AttentionKind::kLinear) return linear;
+  if (keys.has("attention.recurrent_layers")) return read_pattern(keys, "attention.recurrent_layers", n_layers);
+  const int interval = keys.integer_or("full_attention_interval", 1, kMaxLayers, 4);
+  for (int i = 0; i < n_layers; ++i) linear[static_cast<size_t>(i)] = (i + 1) % interval != 0;
+  return linear;
 }
 
 int head_width(const Keys& keys, int d_model, int n_heads) {
@@ -92,6 +108,7 @@ AttentionSpec read_gqa(const Keys& keys, const Family& family, int d_model, Atte
     if (family.gemma) {   // its long-range layers alone turn part of the dimensions, by the file's divisors
       attention.rope.scaling = RopeScaling::kNone;
       attention.rope.n_dims = keys.integer_or("rope.dimension_count_swa", 2, attention.d_k, attention.d_k);
+      check_pairs(keys, "rope.dimension_count_swa", attention.rope.n_dims);
     }
     attention.rope.base = keys.real_or("rope.freq_base_swa", 1.0, 1e12, static_cast<double>(attention.rope.base));
   }
@@ -140,12 +157,6 @@ AttentionSpec read_linear(const Keys& keys, const Family& family) {
   return attention;
 }
 
-/// Linear layers but for every n-th.
-bool is_linear(const Keys& keys, const Family& family, int layer) {
-  if (family.attention != AttentionKind::kLinear) return false;
-  return (layer + 1) % keys.integer_or("full_attention_interval", 1, kMaxLayers, 4) != 0;
-}
-
 }  // namespace
 
 std::vector<AttentionSpec> read_attentions(const Keys& keys, const Family& family, const ModelSpec& spec) {
@@ -153,11 +164,11 @@ std::vector<AttentionSpec> read_attentions(const Keys& keys, const Family& famil
   const int n_in_file = n + spec.n_predict_layers;
   const std::vector<int> heads = keys.per_layer("attention.head_count", n_in_file, 1, kMaxHeads, 0);
   const std::vector<int> kv_heads = keys.has("attention.head_count_kv") ? keys.per_layer("attention.head_count_kv", n_in_file, 0, kMaxHeads, 0) : heads;
-  const std::vector<bool> windowed = read_windows(keys, family, n_in_file);
+  const std::vector<bool> windowed = read_windows(keys, family, n_in_file), linear = read_linear_layers(keys, family, n_in_file);
   std::vector<AttentionSpec> out;
   for (int i = 0; i < n; ++i) {
     const auto at = static_cast<size_t>(i);
-    if (is_linear(keys, family, i)) {
+    if (linear[at]) {
       out.push_back(read_linear(keys, family));
       continue;
     }

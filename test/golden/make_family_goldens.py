@@ -221,6 +221,7 @@ class DeepseekLiteSplit(DeepseekLite):
 
 class DeepseekV3(DeepseekLiteSplit):
     types, router = ("F16", "Q4_0"), "DeepseekV3TopkRouter"
+    seed_step = 3   # sooner, two groups or experts are so nearly tied that 8-bit activations choose the other
     seed_step = 1   # the first has experts nearly tied at the cut
 
     def config(self):
@@ -399,13 +400,13 @@ def fill(model, family, seed):
     g = torch.Generator().manual_seed(seed)
     rand = lambda p, scale: torch.randn(p.shape, generator=g) * scale
     one_off = isinstance(family, Qwen3Next)
-    router_scale = 1.5 if isinstance(family, DeepseekV3) else 3.0   # far enough apart to choose by; a sigmoid would saturate
+    router_scale = 2.5 if isinstance(family, DeepseekV3) else 3.0   # far enough apart to choose by; a sigmoid saturates sooner
     tied_scale = {"GraniteMoe": 1 / 60, "Gemma4": None}.get(type(family).__name__, 1.0)
     for name, p in list(model.named_parameters()) + [b for b in model.named_buffers() if b[0].endswith(("layer_scalar", "e_score_correction_bias"))]:
         p = p.data
         if name.endswith("A_log"): p.copy_(torch.log(torch.rand(p.shape, generator=g) * 4 + 0.05))
         elif name.endswith("dt_bias"): p.copy_(rand(p, 1.0) - 1)
-        elif name.endswith("e_score_correction_bias"): p.copy_(rand(p, 0.1))
+        elif name.endswith("e_score_correction_bias"): p.copy_(rand(p, 0.3))
         elif name.endswith(("layer_scalar", "per_expert_scale", "router.scale")): p.copy_(1 + rand(p, 0.2))
         elif name.endswith("sinks"): p.copy_(rand(p, 1.0))
         elif name.endswith("conv1d.weight"): p.copy_(rand(p, 0.5))
@@ -479,12 +480,13 @@ def main():
     os.makedirs(args.out, exist_ok=True)
     for n_case, (name, family) in enumerate(FAMILIES.items()):
         if name not in args.cases.split(","): continue
-        prompt = np.random.default_rng([args.seed, n_case]).integers(0, N_VOCAB, N_PROMPT).tolist()
+        seed = args.seed + getattr(family, "seed_step", 0)
+        prompt = np.random.default_rng([seed, n_case]).integers(0, N_VOCAB, N_PROMPT).tolist()
         for type_name in family.types:
-            torch.manual_seed(args.seed)
+            torch.manual_seed(seed)
             cfg = family.config()
             model = family.build(cfg).eval().float()
-            fill(model, family, args.seed + getattr(family, "seed_step", 0))
+            fill(model, family, seed)
             path = os.path.join(args.out, f"{name}-{type_name}.gguf")
             write(path, family, cfg, model, QT[type_name])
             record(path, family, cfg, model, prompt)

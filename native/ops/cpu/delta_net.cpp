@@ -38,22 +38,37 @@ std::vector<Run> cut_runs(const DeltaNetArgs& args) {
 float logistic(float x) { return 1.f / (1.f + std::exp(-x)); }
 float softplus(float x) { return x > 20.f ? x : std::log1p(std::exp(x)); }
 
-std::vector<float> load_all(const Weight& weight) {
-  std::vector<float> values(static_cast<size_t>(weight.d_in * weight.d_out));
-  for (int64_t row = 0; row < weight.d_out; ++row) load_parameter(weight, row, 0, weight.d_in, values.data() + row * weight.d_in);
-  return values;
+/// A parameter's floats, in place if they are that, else decoded into `room`.
+const float* floats_of(const Weight& weight, std::vector<float>& room) {
+  if (weight.type == DType::kF32) return reinterpret_cast<const float*>(weight.data);
+  room.resize(static_cast<size_t>(weight.d_in * weight.d_out));
+  for (int64_t row = 0; row < weight.d_out; ++row) load_parameter(weight, row, 0, weight.d_in, room.data() + row * weight.d_in);
+  return room.data();
 }
 
-/// SiLU of each channel's weighted last d_conv inputs, for the row at `row`; inputs before the run are the state's.
-void convolve(const DeltaNetArgs& args, const Run& run, int64_t row, const float* kernel, float* out) {
+/// out = SiLU(x) * by (nullptr: 1).
+void silu_times(const CpuContext& context, const float* x, const float* by, float* out, int64_t n) {
+  constexpr int64_t kOnes = 256;
+  static const std::vector<float> ones(kOnes, 1.f);
+  for (int64_t i = 0; i < n; i += kOnes) {
+    const int64_t count = std::min(kOnes, n - i);
+    const float* factor = by ? by + i : ones.data();
+    if (!context.exact) context.kernels.gate(Activation::kSilu, x + i, factor, out + i, count);
+    else
+      for (int64_t j = 0; j < count; ++j) out[i + j] = x[i + j] * logistic(x[i + j]) * factor[j];
+  }
+}
+
+/// Channels [first, last) of a row: SiLU of each one's weighted last d_conv inputs; those before the run are the state's.
+void convolve(const CpuContext& context, const DeltaNetArgs& args, const Run& run, int64_t row, const float* taps, int64_t first, int64_t last, float* out) {
   const int64_t d = args.qkv.d_row, n_before = args.d_conv - 1;
-  std::fill_n(out, d, 0.f);
+  std::fill_n(out + first, last - first, 0.f);
   for (int64_t tap = 0; tap < args.d_conv; ++tap) {
     const int64_t from = row - n_before + tap;
     const float* x = from >= run.first ? args.qkv.f32(from) : run.state + (from - run.first + n_before) * d;
-    for (int64_t i = 0; i < d; ++i) out[i] += kernel[tap * d + i] * x[i];
+    for (int64_t i = first; i < last; ++i) out[i] += taps[i * args.d_conv + tap] * x[i];
   }
-  for (int64_t i = 0; i < d; ++i) out[i] *= logistic(out[i]);
+  silu_times(context, out + first, nullptr, out + first, last - first);
 }
 
 /// The state's inputs become the last d_conv - 1 of the run.
@@ -72,77 +87,71 @@ void to_unit_length(float* x, int64_t d, float scale) {
   for (int64_t i = 0; i < d; ++i) x[i] *= factor;
 }
 
-/// One token of one head: memory [d_k][d_v] and the read-out [d_v].
-void step(float* memory, const float* q, const float* k, const float* v, float decay, float rate, int64_t d_k, int64_t d_v, float* known, float* out) {
-  std::fill_n(known, d_v, 0.f);
-  std::fill_n(out, d_v, 0.f);
-  for (int64_t i = 0; i < d_k; ++i) {
-    float* row = memory + i * d_v;
-    for (int64_t j = 0; j < d_v; ++j) {
-      row[j] *= decay;
-      known[j] += k[i] * row[j];
-    }
-  }
-  for (int64_t j = 0; j < d_v; ++j) known[j] = (v[j] - known[j]) * rate;
-  for (int64_t i = 0; i < d_k; ++i) {
-    float* row = memory + i * d_v;
-    for (int64_t j = 0; j < d_v; ++j) {
-      row[j] += k[i] * known[j];
-      out[j] += q[i] * row[j];
-    }
-  }
-}
-
 /// RMS-norm of the read-out, times SiLU(z).
-void finish(const DeltaNetArgs& args, const float* norm, const float* z, float* out) {
+void finish(const CpuContext& context, const DeltaNetArgs& args, const float* norm, const float* z, float* out) {
   double squares = 0;
   for (int64_t j = 0; j < args.d_v; ++j) squares += static_cast<double>(out[j]) * static_cast<double>(out[j]);
   const float inverse = 1.f / std::sqrt(static_cast<float>(squares / args.d_v) + args.eps);
-  for (int64_t j = 0; j < args.d_v; ++j) out[j] = out[j] * inverse * norm[j] * z[j] * logistic(z[j]);
+  for (int64_t j = 0; j < args.d_v; ++j) out[j] *= inverse * norm[j];
+  silu_times(context, z, out, out, args.d_v);
 }
 
 }  // namespace
+
+void delta_step_plain(const DeltaStep& step, int first) {
+  std::vector<float> known(static_cast<size_t>(step.d_v), 0.f);
+  std::fill(step.out + first, step.out + step.d_v, 0.f);
+  for (int i = 0; i < step.d_k; ++i)
+    for (int j = first; j < step.d_v; ++j) known[static_cast<size_t>(j)] += step.k[i] * step.memory[i * step.d_v + j];
+  for (int i = 0; i < step.d_k; ++i)
+    for (int j = first; j < step.d_v; ++j) {
+      float& cell = step.memory[i * step.d_v + j];
+      cell = cell * step.decay + step.k[i] * (step.v[j] - known[static_cast<size_t>(j)] * step.decay) * step.rate;
+      step.out[j] += step.q[i] * cell;
+    }
+}
 
 void delta_net(CpuContext& context, const DeltaNetArgs& args) {
   const int64_t n = args.qkv.n_rows, d = args.qkv.d_row, d_keys = static_cast<int64_t>(args.n_key_heads) * args.d_k;
   if (n == 0) return;
   const std::vector<Run> runs = cut_runs(args);
-  const std::vector<float> taps = load_all(*args.conv), dt = load_all(*args.dt), a = load_all(*args.a), norm = load_all(*args.norm);
-  std::vector<float> kernel(taps.size());   // [d_conv][channels]
-  for (int64_t channel = 0; channel < d; ++channel)
-    for (int64_t tap = 0; tap < args.d_conv; ++tap) kernel[static_cast<size_t>(tap * d + channel)] = taps[static_cast<size_t>(channel * args.d_conv + tap)];
+  std::vector<float> rooms[4];
+  const float *taps = floats_of(*args.conv, rooms[0]), *dt = floats_of(*args.dt, rooms[1]), *a = floats_of(*args.a, rooms[2]), *norm = floats_of(*args.norm, rooms[3]);
   const size_t n_inputs = static_cast<size_t>((args.d_conv - 1) * d), n_memory = static_cast<size_t>(args.d_k) * static_cast<size_t>(args.d_v);
   for (const Run& run : runs)
     if (run.fresh) std::fill_n(run.state, n_inputs + n_memory * static_cast<size_t>(args.n_heads), 0.f);
 
   float* mixed = context.partial.get<float>(static_cast<size_t>(n * d));
-  const float query_scale = 1.f / std::sqrt(static_cast<float>(args.d_k));
   std::vector<size_t> run_of(static_cast<size_t>(n));
   for (size_t r = 0; r < runs.size(); ++r) std::fill(run_of.begin() + runs[r].first, run_of.begin() + runs[r].last, r);
-  context.pool.parallel_for(n, [&](int64_t row, int) {
-    float* x = mixed + row * d;
-    convolve(args, runs[run_of[static_cast<size_t>(row)]], row, kernel.data(), x);
-    for (int head = 0; head < args.n_key_heads; ++head) {
-      to_unit_length(x + head * args.d_k, args.d_k, query_scale);
-      to_unit_length(x + d_keys + head * args.d_k, args.d_k, 1.f);
-    }
+  constexpr int64_t kChannels = 2048;
+  const int64_t parts = (d + kChannels - 1) / kChannels;
+  context.pool.parallel_for(n * parts, [&](int64_t i, int) {
+    const int64_t row = i / parts, first = i % parts * kChannels;
+    convolve(context, args, runs[run_of[static_cast<size_t>(row)]], row, taps, first, std::min(d, first + kChannels), mixed + row * d);
   });
   for (const Run& run : runs) keep_inputs(args, run);
 
   const int in_group = args.n_heads / args.n_groups, per_key = args.n_heads / args.n_key_heads;
+  const float query_scale = 1.f / std::sqrt(static_cast<float>(args.d_k));
   context.pool.parallel_for(static_cast<int64_t>(runs.size()) * args.n_heads, [&](int64_t i, int) {
     const Run& run = runs[static_cast<size_t>(i / args.n_heads)];
     const int head = static_cast<int>(i % args.n_heads), key_head = args.cycling_heads ? head % args.n_key_heads : head / per_key;
     const int beta = head / in_group * 2 * in_group + head % in_group, alpha = beta + in_group;
-    float* memory = run.state + n_inputs + n_memory * static_cast<size_t>(head);
-    std::vector<float> known(static_cast<size_t>(args.d_v));
+    std::vector<float> q(static_cast<size_t>(args.d_k)), k(static_cast<size_t>(args.d_k));
     for (int64_t row = run.first; row < run.last; ++row) {
       const float* x = mixed + row * d;
+      std::copy_n(x + key_head * args.d_k, args.d_k, q.data());
+      std::copy_n(x + d_keys + key_head * args.d_k, args.d_k, k.data());
+      to_unit_length(q.data(), args.d_k, query_scale);
+      to_unit_length(k.data(), args.d_k, 1.f);
       const float* rates = args.beta_alpha.f32(row);
-      const float decay = std::exp(a[static_cast<size_t>(head)] * softplus(rates[alpha] + dt[static_cast<size_t>(head)]));
-      float* out = args.out.f32(row) + static_cast<int64_t>(head) * args.d_v;
-      step(memory, x + key_head * args.d_k, x + d_keys + key_head * args.d_k, x + 2 * d_keys + static_cast<int64_t>(head) * args.d_v, decay, logistic(rates[beta]), args.d_k, args.d_v, known.data(), out);
-      finish(args, norm.data(), args.z.f32(row) + static_cast<int64_t>(head) * args.d_v, out);
+      const DeltaStep step{.memory = run.state + n_inputs + n_memory * static_cast<size_t>(head), .q = q.data(), .k = k.data(),
+                           .v = x + 2 * d_keys + static_cast<int64_t>(head) * args.d_v, .decay = std::exp(a[head] * softplus(rates[alpha] + dt[head])),
+                           .rate = logistic(rates[beta]), .d_k = args.d_k, .d_v = args.d_v, .out = args.out.f32(row) + static_cast<int64_t>(head) * args.d_v};
+      if (context.exact) delta_step_plain(step, 0);
+      else context.kernels.delta_step(step);
+      finish(context, args, norm, args.z.f32(row) + static_cast<int64_t>(head) * args.d_v, step.out);
     }
   });
 }

@@ -26,7 +26,7 @@ void head_matmul(CpuContext& context, const HeadMatmulArgs& args) {
   assert(args.out.n_rows == n && args.out.d_row == n_heads * d_out && d_head >= weight.d_in + args.n_tail && (args.shared || args.x.stride == args.x.d_row));
   // Every head of every row is a row of its own.
   const Tensor heads{args.x.data, DType::kF32, n * n_sets, weight.d_in, args.shared ? args.x.stride : d_head};
-  const Activations activations = prepare_activations(context, heads, context.reads_quantised(weight));
+  const Activations activations = prepare_activations(context, heads, context.reads_quantised(weight) ? 2 : 0);   // as attention's other products: matmul.cpp
   std::vector<int32_t> rows(static_cast<size_t>(n * n_sets));   // [set][n]
   for (int64_t set = 0; set < n_sets; ++set)
     for (int64_t row = 0; row < n; ++row) rows[static_cast<size_t>(set * n + row)] = static_cast<int32_t>(row * n_sets + set);

@@ -76,6 +76,17 @@ struct AttendTile {
   ptrdiff_t acc_stride;
 };
 
+/// One token of one head of Gated DeltaNet.
+struct DeltaStep {
+  float* memory;               // [d_k][d_v]
+  const float *q, *k, *v;      // [d_k], [d_k], [d_v]
+  float decay, rate;
+  int d_k, d_v;
+  float* out;                  // [d_v]
+};
+/// The plain twin, for columns [first, d_v).
+void delta_step_plain(const DeltaStep& step, int first);
+
 struct Kernels {
   const char* name;
   int max_tile;               // activation rows or queries that the registers hold
@@ -95,6 +106,7 @@ struct Kernels {
   Attend attend[kMaxTile];             // by n_queries - 1; nullptr beyond max_tile
   /// x[i] = exp(x[i] - max) in place; returns the sum.
   float (*exponentials)(float* x, int64_t n, float max);
+  void (*delta_step)(const DeltaStep& step);
 };
 
 inline constexpr int kPanelFormats = 13;

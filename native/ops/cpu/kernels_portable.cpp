@@ -12,6 +12,7 @@
 #include "ops/cpu/panel_kernels.inl"
 #include "ops/cpu/float_kernels.inl"
 #include "ops/cpu/attend_kernels.inl"
+#include "ops/cpu/delta_kernels.inl"
 #include "ops/cpu/kernels_table.inl"
 
 const conclave::Kernels& conclave::kernels_portable() { return portable::kTable; }

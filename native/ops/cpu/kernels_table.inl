@@ -16,6 +16,7 @@ constexpr Kernels kTable = {
     gate,
     CONCLAVE_ATTEND,
     exponentials,
+    delta_step,
 };
 
 }  // namespace
