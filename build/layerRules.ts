@@ -65,7 +65,8 @@ export const nativeZones: readonly Zone[] = [
   { path: "native/ops/cpu", mayImport: backend },
   { path: "native/ops/cuda", mayImport: backend },
   { path: "native/ops/metal", mayImport: backend },
-  { path: "native/kv", mayImport: [...interfaceOfOps, "native/base"] },
+  // Snapshots are mapped; the file formats themselves are none of its business.
+  { path: "native/kv", mayImport: [...interfaceOfOps, "native/formats/mapped_file.h", "native/base"] },
   { path: "native/forward", mayImport: belowForward },
   { path: "native/sample", mayImport: [...interfaceOfOps, "native/base"] },
   { path: "native/speculate", mayImport: ["native/forward", "native/sample", ...belowForward] },

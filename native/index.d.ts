@@ -105,6 +105,14 @@ export interface EngineStats {
   readonly backend: string;
 }
 
+/** A prefix on disk, in whole pages of 32 tokens: what is left over is neither saved nor loaded. The engine's version, the backend and the page layout are checked as well. */
+export interface PrefixFile {
+  readonly path: string;
+  /** Of the loaded model's file; 64 hex digits. */
+  readonly modelSha256: string;
+  readonly tokens: Uint32Array;
+}
+
 export interface EngineRequest {
   /** Seen before the next forward chunk; the run still ends with its `ended` batch (reason 'cancelled'). */
   cancel(): void;
@@ -118,6 +126,15 @@ export class Engine {
   /** Throws 'bad-argument' at once; later failures arrive as `failed`. `onBatch` is never called after `ended` or `failed`. */
   request(options: RequestOptions, onBatch: (batch: RequestBatch) => void): EngineRequest;
   stats(): EngineStats;
+  /** How many leading tokens are known in memory, so that a request that begins with them need not compute them. */
+  knownPrefix(tokens: Uint32Array): Promise<number>;
+  /** Writes a known prefix, atomically. Resolves with the file's bytes; rejects 'bad-argument' when it is not known or fills no page, 'io'. */
+  savePrefix(file: PrefixFile): Promise<number>;
+  /**
+   * Makes a prefix known from its file. Resolves with the file's bytes; rejects 'io', 'bad-file' (damaged, or of another
+   * model, engine version, backend, page layout or text), 'out-of-memory' when running requests leave no room.
+   */
+  loadPrefix(file: PrefixFile): Promise<number>;
   /** Cancels every request, waits for their last batch, frees the model. Idempotent. */
   close(): Promise<void>;
 }

@@ -6,10 +6,6 @@
 #include "addon/metadata.h"
 #include "addon/request_object.h"
 
-#ifndef CONCLAVE_ENGINE_VERSION
-#define CONCLAVE_ENGINE_VERSION "0.1.0"
-#endif
-
 namespace conclave {
 namespace {
 
@@ -24,7 +20,7 @@ Napi::Object define_exports(Napi::Env env, Napi::Object exports) {
   exports.Set("readMetadata", Napi::Function::New<read_metadata>(env, "readMetadata"));
   exports.Set("inspectModel", Napi::Function::New<inspect_model>(env, "inspectModel"));
   exports.Set("hashFile", Napi::Function::New<hash_file>(env, "hashFile"));
-  exports.Set("engineVersion", CONCLAVE_ENGINE_VERSION);
+  exports.Set("engineVersion", kEngineVersion);
   return exports;
 }
 

@@ -7,7 +7,13 @@
 #include "addon/mailbox.h"
 #include "addon/node_api.h"
 
+#ifndef CONCLAVE_ENGINE_VERSION
+#define CONCLAVE_ENGINE_VERSION "0.1.0"
+#endif
+
 namespace conclave {
+
+inline constexpr const char* kEngineVersion = CONCLAVE_ENGINE_VERSION;
 
 struct Addon {
   std::shared_ptr<Mailbox> mailbox;

@@ -182,4 +182,17 @@ RequestOptions request_options(const Napi::Object& options) {
   return result;
 }
 
+PrefixFile prefix_file(const Napi::Object& file) {
+  PrefixFile result;
+  result.path = path(file.Get("path"));
+  const Napi::Value sha256 = file.Get("modelSha256");
+  if (!sha256.IsString()) refuse_type(sha256, "modelSha256", "a string");
+  result.model_sha256 = sha256.As<Napi::String>().Utf8Value();
+  if (result.model_sha256.size() != 64) refuse(file.Env(), "'modelSha256' has " + std::to_string(result.model_sha256.size()) + " characters; it must have 64 hex digits.");
+  result.tokens = token_ids(file.Get("tokens"), "tokens");
+  return result;
+}
+
+std::vector<int32_t> tokens_argument(const Napi::CallbackInfo& info, size_t index) { return token_ids(info[index], "tokens"); }
+
 }  // namespace conclave

@@ -17,5 +17,8 @@ Napi::Function function_argument(const Napi::CallbackInfo& info, size_t index, c
 
 EngineOptions engine_options(const Napi::Object& options);
 RequestOptions request_options(const Napi::Object& options);
+/// Without the engine's version, which is this build's.
+PrefixFile prefix_file(const Napi::Object& file);
+std::vector<int32_t> tokens_argument(const Napi::CallbackInfo& info, size_t index);
 
 }  // namespace conclave

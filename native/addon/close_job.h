@@ -1,6 +1,7 @@
-// Destroys an engine off the JS thread and settles the promise of Engine.close, if there is one. The last batches of the
-// engine's requests are posted before this job is, so they arrive first.
+// Lets go of an engine off the JS thread and settles the promise of Engine.close, if there is one, when the engine is
+// gone. The last batches of the engine's requests are posted before this job is, so they arrive first.
 #pragma once
+#include <future>
 #include <memory>
 #include <optional>
 #include <utility>
@@ -12,10 +13,14 @@ namespace conclave {
 
 class CloseJob : public Job {
  public:
-  CloseJob(std::shared_ptr<Mailbox> mailbox, std::unique_ptr<Engine> engine, std::optional<Napi::Promise::Deferred> deferred)
-      : mailbox_(std::move(mailbox)), engine_(std::move(engine)), deferred_(deferred) {}
+  /// `gone` becomes ready when the last hold on the engine is dropped.
+  CloseJob(std::shared_ptr<Mailbox> mailbox, std::shared_ptr<Engine> engine, std::shared_future<void> gone, std::optional<Napi::Promise::Deferred> deferred)
+      : mailbox_(std::move(mailbox)), engine_(std::move(engine)), gone_(std::move(gone)), deferred_(deferred) {}
 
-  void work() override { engine_.reset(); }
+  void work() override {
+    engine_.reset();
+    gone_.wait();
+  }
   void deliver(Napi::Env env) override {
     if (deferred_) deferred_->Resolve(env.Undefined());
     mailbox_->finish(env, *this);
@@ -24,7 +29,8 @@ class CloseJob : public Job {
 
  private:
   const std::shared_ptr<Mailbox> mailbox_;
-  std::unique_ptr<Engine> engine_;
+  std::shared_ptr<Engine> engine_;
+  const std::shared_future<void> gone_;
   std::optional<Napi::Promise::Deferred> deferred_;
 };
 

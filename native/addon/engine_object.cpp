@@ -26,6 +26,9 @@ Napi::Function EngineObject::define(Napi::Env env) {
                          InstanceAccessor<&EngineObject::info>("info"),
                          InstanceMethod<&EngineObject::request>("request"),
                          InstanceMethod<&EngineObject::stats>("stats"),
+                         InstanceMethod<&EngineObject::known_prefix>("knownPrefix"),
+                         InstanceMethod<&EngineObject::save_prefix>("savePrefix"),
+                         InstanceMethod<&EngineObject::load_prefix>("loadPrefix"),
                          InstanceMethod<&EngineObject::close>("close"),
                      });
 }
@@ -44,7 +47,12 @@ EngineObject::EngineObject(const Napi::CallbackInfo& info) : Napi::ObjectWrap<En
   model.Freeze();
   info_ = Napi::Persistent(model);
   info.This().As<Napi::Object>().TypeTag(&kEngineTag);
-  engine_ = std::move(opened->engine);
+  const auto gone = std::make_shared<std::promise<void>>();
+  gone_ = gone->get_future().share();
+  engine_ = std::shared_ptr<Engine>(opened->engine.release(), [gone](Engine* engine) {
+    delete engine;
+    gone->set_value();
+  });
   mailbox_->at_end(this, [this] { engine_.reset(); });
 }
 
@@ -53,7 +61,7 @@ EngineObject::~EngineObject() {
   if (!engine_) return;
   const Napi::HandleScope scope(Env());
   try {
-    mailbox_->start(Env(), std::make_shared<CloseJob>(mailbox_, std::move(engine_), std::nullopt));
+    mailbox_->start(Env(), std::make_shared<CloseJob>(mailbox_, std::move(engine_), gone_, std::nullopt));
   } catch (const std::system_error&) {
     // No thread to be had: the job is gone already, and the engine with it, on this one.
   }
@@ -120,12 +128,45 @@ Napi::Value EngineObject::stats(const Napi::CallbackInfo& info) {
   });
 }
 
+Napi::Value EngineObject::start(const Napi::CallbackInfo& info, PrefixJob::Work work) {
+  opened(info);   // reading the arguments may have run JS (getters) that closed the engine
+  const auto job = std::make_shared<PrefixJob>(info.Env(), mailbox_, engine_, std::move(work));
+  const Napi::Value promise = job->promise();
+  mailbox_->start(info.Env(), job);
+  return promise;
+}
+
+Napi::Value EngineObject::known_prefix(const Napi::CallbackInfo& info) {
+  return guarded(info.Env(), [&] {
+    opened(info);
+    return start(info, [tokens = tokens_argument(info, 0)](Engine& engine) { return static_cast<double>(engine.known_prefix(tokens)); });
+  });
+}
+
+Napi::Value EngineObject::save_prefix(const Napi::CallbackInfo& info) {
+  return guarded(info.Env(), [&] {
+    opened(info);
+    PrefixFile file = prefix_file(object_argument(info, 0, "file"));
+    file.engine_version = kEngineVersion;
+    return start(info, [file = std::move(file)](Engine& engine) { return static_cast<double>(engine.save_prefix(file)); });
+  });
+}
+
+Napi::Value EngineObject::load_prefix(const Napi::CallbackInfo& info) {
+  return guarded(info.Env(), [&] {
+    opened(info);
+    PrefixFile file = prefix_file(object_argument(info, 0, "file"));
+    file.engine_version = kEngineVersion;
+    return start(info, [file = std::move(file)](Engine& engine) { return static_cast<double>(engine.load_prefix(file)); });
+  });
+}
+
 Napi::Value EngineObject::close(const Napi::CallbackInfo& info) {
   return guarded(info.Env(), [&]() -> Napi::Value {
     check_tag(info.This().As<Napi::Object>(), kEngineTag, "an engine");
     if (closing_.IsEmpty()) {
       const auto deferred = Napi::Promise::Deferred::New(info.Env());
-      mailbox_->start(info.Env(), std::make_shared<CloseJob>(mailbox_, std::move(engine_), deferred));
+      mailbox_->start(info.Env(), std::make_shared<CloseJob>(mailbox_, std::move(engine_), gone_, deferred));
       closing_ = Napi::Persistent(deferred.Promise().As<Napi::Object>());
     }
     return closing_.Value();

@@ -1,11 +1,13 @@
 // Engine: the JS object over one loaded model. Lives and dies on the JS thread; the model itself is destroyed on a thread
 // of its own, because joining the scheduler may take as long as one forward chunk.
 #pragma once
+#include <future>
 #include <memory>
 
 #include "addon/load_job.h"
 #include "addon/mailbox.h"
 #include "addon/node_api.h"
+#include "addon/prefix_job.h"
 #include "engine/engine.h"
 
 namespace conclave {
@@ -25,12 +27,17 @@ class EngineObject : public Napi::ObjectWrap<EngineObject> {
   Napi::Value info(const Napi::CallbackInfo& info);
   Napi::Value request(const Napi::CallbackInfo& info);
   Napi::Value stats(const Napi::CallbackInfo& info);
+  Napi::Value known_prefix(const Napi::CallbackInfo& info);
+  Napi::Value save_prefix(const Napi::CallbackInfo& info);
+  Napi::Value load_prefix(const Napi::CallbackInfo& info);
   Napi::Value close(const Napi::CallbackInfo& info);
+  Napi::Value start(const Napi::CallbackInfo& info, PrefixJob::Work work);
   /// The engine, or a JS error after close().
   Engine& opened(const Napi::CallbackInfo& info) const;
 
   std::shared_ptr<Mailbox> mailbox_;
-  std::unique_ptr<Engine> engine_;          // nullptr after close()
+  std::shared_ptr<Engine> engine_;          // nullptr after close(); jobs on their threads hold it too
+  std::shared_future<void> gone_;           // ready when nobody holds it any more
   Napi::ObjectReference info_;
   Napi::ObjectReference closing_;           // the promise of close(), once called
 };

@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "engine/loaded_model.h"
+#include "engine/prefix_files.h"
 #include "engine/scheduler.h"
 
 namespace conclave {
@@ -18,6 +19,9 @@ class SchedulerEngine final : public Engine {
   EngineStats stats() const override { return scheduler_.stats(); }
   int n_context() const override { return scheduler_.model().n_context(); }
   Request submit(RequestOptions options, RequestCallbacks callbacks) override { return scheduler_.submit(std::move(options), std::move(callbacks)); }
+  int known_prefix(const std::vector<int32_t>& tokens) override { return conclave::known_prefix(scheduler_, tokens); }
+  uint64_t save_prefix(const PrefixFile& file) override { return conclave::save_prefix(scheduler_, file); }
+  uint64_t load_prefix(const PrefixFile& file) override { return conclave::load_prefix(scheduler_, file); }
 
  private:
   Scheduler scheduler_;

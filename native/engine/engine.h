@@ -67,6 +67,14 @@ struct EngineStats {
   std::string backend;
 };
 
+/// A prefix on disk: where, of which model and computed by which build. Anything else in that file is refused.
+struct PrefixFile {
+  std::string path;                 // UTF-8
+  std::string model_sha256;         // 64 hex digits
+  std::string engine_version;
+  std::vector<int32_t> tokens;
+};
+
 /// Cheap copyable handle; cancel() is seen before the next forward chunk.
 class Request {
  public:
@@ -89,6 +97,16 @@ class Engine {
   virtual int n_context() const = 0;
   /// Throws Error(kBadArgument) for empty or out-of-range tokens, a prompt longer than the context, or options out of range.
   virtual Request submit(RequestOptions options, RequestCallbacks callbacks) = 0;
+
+  // Prefixes that outlive the process. These wait for the next step, and for the disk: not for callbacks, nor a thread that must not wait.
+  // Files hold whole pages: the last n % kPageTokens tokens of a prefix are neither saved nor loaded.
+  /// How many leading tokens are known in memory.
+  virtual int known_prefix(const std::vector<int32_t>& tokens) = 0;
+  /// Writes a known prefix atomically; returns the file's bytes. Throws Error: kBadArgument when it is not known, or fills no page; kIo.
+  virtual uint64_t save_prefix(const PrefixFile& file) = 0;
+  /// Makes it known from the file; returns the file's bytes. Throws Error: kIo, kBadFile (damaged, or of something else),
+  /// kOutOfMemory when running requests hold the pages that it needs.
+  virtual uint64_t load_prefix(const PrefixFile& file) = 0;
 };
 
 /// Logits of every position of one fresh sequence, with routing: the conformance path behind `conclave logits`.

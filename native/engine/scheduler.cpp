@@ -59,9 +59,21 @@ EngineStats Scheduler::stats() const {
   return stats_;
 }
 
+void Scheduler::between_steps(std::function<void(LoadedModel&)> work) {
+  std::packaged_task<void(LoadedModel&)> task(std::move(work));
+  std::future<void> done = task.get_future();
+  {
+    const std::lock_guard lock(mutex_);
+    tasks_.push_back(std::move(task));
+  }
+  arrived_.notify_one();
+  done.get();
+}
+
 void Scheduler::loop() {
   while (!closing_seen_) {
     take_new();
+    run_tasks();
     try {
       step();
     } catch (const std::exception& error) {   // not one request's fault that we know of: all hear of it, the engine lives
@@ -72,6 +84,7 @@ void Scheduler::loop() {
     }
   }
   take_new();
+  run_tasks();
   end_cancelled();
 }
 
@@ -101,9 +114,18 @@ void Scheduler::step() {
 
 void Scheduler::take_new() {
   std::unique_lock lock(mutex_);
-  if (waiting_.empty() && running_.empty()) arrived_.wait(lock, [this] { return closing_ || !inbox_.empty(); });
+  if (waiting_.empty() && running_.empty()) arrived_.wait(lock, [this] { return closing_ || !inbox_.empty() || !tasks_.empty(); });
   for (RequestPtr& request : inbox_) waiting_.push_back(std::move(request));
   inbox_.clear();
+}
+
+void Scheduler::run_tasks() {
+  std::deque<std::packaged_task<void(LoadedModel&)>> tasks;
+  {
+    const std::lock_guard lock(mutex_);
+    tasks.swap(tasks_);
+  }
+  for (auto& task : tasks) task(*model_);   // what it throws goes to who waits for it
 }
 
 bool Scheduler::is_cancelled(const ActiveRequest& request) const {

@@ -6,6 +6,8 @@
 #pragma once
 #include <condition_variable>
 #include <deque>
+#include <functional>
+#include <future>
 #include <memory>
 #include <mutex>
 #include <thread>
@@ -29,6 +31,9 @@ class Scheduler {
 
   Request submit(RequestOptions options, RequestCallbacks callbacks);
   EngineStats stats() const;
+  /// Runs `work` on the thread, between two steps, and returns (or throws) as it did. Must not be called from a callback, nor
+  /// once the destructor has begun.
+  void between_steps(std::function<void(LoadedModel&)> work);
   const LoadedModel& model() const { return *model_; }
 
  private:
@@ -42,6 +47,7 @@ class Scheduler {
   void loop();
   void step();
   void take_new();
+  void run_tasks();
   void end_cancelled();
   void admit();
   bool admit_one(ActiveRequest& request);
@@ -72,9 +78,10 @@ class Scheduler {
   int n_prefill_rows_ = 0;
   Pace pace_;
 
-  mutable std::mutex mutex_;          // guards the four below
+  mutable std::mutex mutex_;          // guards the five below
   std::condition_variable arrived_;
   std::deque<RequestPtr> inbox_;
+  std::deque<std::packaged_task<void(LoadedModel&)>> tasks_;
   EngineStats stats_;
   bool closing_ = false;
   std::atomic<bool> closing_seen_{false};   // the same, readable between layers without the lock

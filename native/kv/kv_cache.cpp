@@ -130,6 +130,31 @@ void KvCache::close(Sequence& sequence, std::span<const int32_t> computed) {
   sequence = Sequence{};
 }
 
+int64_t KvCache::n_known(std::span<const int32_t> tokens) const {
+  const PrefixTree::Match match = tree_.match_prefix(tokens);
+  return static_cast<int64_t>(match.pages.size()) * kPageTokens + match.n_partial;
+}
+
+std::vector<int32_t> KvCache::known_pages(std::span<const int32_t> tokens) const {
+  PrefixTree::Match match = tree_.match_prefix(tokens);
+  if (match.pages.size() * kPageTokens + static_cast<size_t>(match.n_partial) != tokens.size()) return {};
+  if (match.n_partial > 0) match.pages.push_back(match.partial_page);
+  return match.pages;
+}
+
+bool KvCache::restore(std::span<const int32_t> tokens, const std::function<void(std::span<const int32_t> pages)>& fill) {
+  std::vector<int32_t> pages;
+  if (!reuse_ || !take(pages_for(tokens.size()), pages)) return false;
+  try {
+    fill(pages);
+  } catch (...) {
+    pool_.give(pages);
+    throw;
+  }
+  pool_.give(tree_.insert_prefix(tokens, pages).surplus);
+  return true;
+}
+
 void KvCache::check_integrity(std::span<const Sequence* const> open) const {
   tree_.check_integrity();
   std::vector<int> holders(pool_.n_pages(), 0);

@@ -2,6 +2,7 @@
 // grows page by page (old prefixes make room), and on closing leaves what it computed for the next one. Where a model keeps
 // a recurrent state, which cannot go back, a prefix is of use as far as a checkpoint of it was kept. Not thread-safe.
 #pragma once
+#include <functional>
 #include <optional>
 #include <span>
 #include <vector>
@@ -41,6 +42,14 @@ class KvCache {
   void keep_checkpoint(Sequence& sequence, std::span<const int32_t> computed, bool rolling);
   /// Ends the sequence; `computed` as above stays known as a prefix.
   void close(Sequence& sequence, std::span<const int32_t> computed);
+
+  /// How many leading tokens are known as a prefix. Changes nothing.
+  int64_t n_known(std::span<const int32_t> tokens) const;
+  /// The pages of a prefix that is known whole; nothing when it is not.
+  std::vector<int32_t> known_pages(std::span<const int32_t> tokens) const;
+  /// Makes `tokens` a known prefix out of what `fill` puts into its pages (ceil(n / kPageTokens), in order). False, nothing
+  /// changed, when pages are short or nothing is kept.
+  bool restore(std::span<const int32_t> tokens, const std::function<void(std::span<const int32_t> pages)>& fill);
 
   /// Every page is exactly one of: free, the tree's, one open sequence's. Throws Error(kInternal) otherwise.
   void check_integrity(std::span<const Sequence* const> open) const;

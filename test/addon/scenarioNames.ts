@@ -23,6 +23,9 @@ export const scenarioNames = [
   "wrong arguments throw at once with a code",
   "methods refuse foreign receivers and constructors cannot be called",
   "bad files reject with one sentence",
+  "a prefix is saved, refused when it is another's, and loaded by the next engine",
+  "close while prefixes are saved and loaded",
+  "process.exit while a prefix is saved",
   "hashFile agrees with node:crypto",
   "inspectModel agrees with the loaded model",
 ] as const;

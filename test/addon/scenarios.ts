@@ -11,6 +11,9 @@ import { Worker } from "node:worker_threads";
 import { answer, endless, firstToken, modelPath, native, openEngine, prompt } from "./engineUnderTest.ts";
 import type { ScenarioName } from "./scenarioNames.ts";
 
+/** Seven whole pages: files hold nothing less. */
+const longPrompt = Uint32Array.from({ length: 224 }, (_, index) => 5 + ((index * 37) % 4000));
+
 type Code = { readonly code?: unknown };
 const hasCode = (code: string) => (error: unknown) => error instanceof Error && (error as Code).code === code;
 const oneSentence = (error: unknown) =>
@@ -368,6 +371,69 @@ export const scenarios: Record<ScenarioName, () => Promise<void>> = {
         assert.throws(() => native.readMetadata(path), oneSentence, path);
       }
     }),
+
+  async "a prefix is saved, refused when it is another's, and loaded by the next engine"() {
+    await withFolder(async (folder) => {
+      const file = { path: join(folder, "prefix.kv"), modelSha256: "a".repeat(64), tokens: longPrompt };
+      const first = await openEngine();
+      assert.equal(await first.knownPrefix(longPrompt), 0);
+      await assert.rejects(first.savePrefix(file), hasCode("bad-argument"));
+      await assert.rejects(first.savePrefix({ ...file, tokens: longPrompt.subarray(0, 31) }), hasCode("bad-argument"));
+      await answer(first, { tokens: longPrompt, maxTokens: 0 });
+      assert.equal(await first.knownPrefix(longPrompt), longPrompt.length);
+      const bytes = await first.savePrefix(file);
+      assert.equal(readFileSync(file.path).length, bytes);
+      const question = { tokens: Uint32Array.of(...longPrompt, 300, 301), sampler: { temperature: 0 } };
+      const fresh = await answer(first, question);
+      await first.close();
+
+      const next = await openEngine();
+      for (const other of [
+        { ...file, modelSha256: "b".repeat(64) },
+        { ...file, tokens: longPrompt.subarray(1) },
+      ]) {
+        await assert.rejects(next.loadPrefix(other), (error) => hasCode("bad-file")(error) && oneSentence(error));
+      }
+      await assert.rejects(next.loadPrefix({ ...file, path: join(folder, "absent") }), hasCode("io"));
+      assert.throws(() => next.loadPrefix({ ...file, modelSha256: "a" }), hasCode("bad-argument"));
+      assert.equal(await next.knownPrefix(longPrompt), 0);
+      assert.equal(await next.loadPrefix(file), bytes);
+      const again = await answer(next, question);
+      assert.equal(again.ended.timings.reusedTokens, longPrompt.length);
+      assert.deepEqual(again.tokens, fresh.tokens);
+      const damaged = readFileSync(file.path);
+      damaged[damaged.length - 9] = (damaged.at(-9) ?? 0) ^ 1;
+      writeFileSync(file.path, damaged);
+      await assert.rejects(next.loadPrefix(file), hasCode("bad-file"));
+      await next.close();
+    });
+  },
+
+  async "close while prefixes are saved and loaded"() {
+    await withFolder(async (folder) => {
+      const engine = await openEngine();
+      await answer(engine, { tokens: longPrompt, maxTokens: 0 });
+      const running = await firstToken(engine);
+      const jobs = [0, 1, 2, 3].map((n) =>
+        engine.savePrefix({ path: join(folder, `${n}.kv`), modelSha256: "a".repeat(64), tokens: longPrompt }),
+      );
+      const known = engine.knownPrefix(longPrompt);
+      await engine.close();
+      assert.equal((await running.ended).ended.reason, "cancelled");
+      assert.ok((await Promise.all(jobs)).every((bytes) => bytes > 0));
+      assert.equal(await known, longPrompt.length);
+      assert.throws(() => engine.knownPrefix(longPrompt), /The engine is closed/);
+    });
+  },
+
+  async "process.exit while a prefix is saved"() {
+    const folder = mkdtempSync(join(tmpdir(), "conclave-addon-"));
+    process.once("exit", () => rmSync(folder, { recursive: true }));
+    const engine = await openEngine();
+    await answer(engine, { tokens: longPrompt, maxTokens: 0 });
+    void engine.savePrefix({ path: join(folder, "0.kv"), modelSha256: "a".repeat(64), tokens: longPrompt });
+    process.exit(0);
+  },
 
   "hashFile agrees with node:crypto": () =>
     withFolder(async (folder) => {
