@@ -14,20 +14,21 @@ struct Mix {
   DType type;
   DType output;      // output.weight
   DType embedding;   // token_embd.weight
+  DType narrow;      // rows that are no whole number of 256-value blocks, but of 32
   int64_t file_type;
 };
 
 constexpr Mix kMixes[] = {
-    {DType::kF32, DType::kF32, DType::kF32, 0},
-    {DType::kF16, DType::kF16, DType::kF16, 1},
-    {DType::kBF16, DType::kBF16, DType::kBF16, 32},
-    {DType::kQ8_0, DType::kQ8_0, DType::kQ8_0, 7},
-    {DType::kQ6_K, DType::kQ6_K, DType::kQ6_K, 18},
-    {DType::kQ5_K, DType::kQ6_K, DType::kQ5_K, 17},
-    {DType::kQ4_K, DType::kQ6_K, DType::kQ4_K, 15},
-    {DType::kIQ4_NL, DType::kQ6_K, DType::kIQ4_NL, 25},
-    {DType::kQ4_0, DType::kQ6_K, DType::kQ4_0, 2},
-    {DType::kMXFP4, DType::kQ8_0, DType::kQ8_0, 38},
+    {DType::kF32, DType::kF32, DType::kF32, DType::kF32, 0},
+    {DType::kF16, DType::kF16, DType::kF16, DType::kF16, 1},
+    {DType::kBF16, DType::kBF16, DType::kBF16, DType::kBF16, 32},
+    {DType::kQ8_0, DType::kQ8_0, DType::kQ8_0, DType::kQ8_0, 7},
+    {DType::kQ6_K, DType::kQ6_K, DType::kQ6_K, DType::kQ8_0, 18},
+    {DType::kQ5_K, DType::kQ6_K, DType::kQ5_K, DType::kQ8_0, 17},
+    {DType::kQ4_K, DType::kQ6_K, DType::kQ4_K, DType::kIQ4_NL, 15},
+    {DType::kIQ4_NL, DType::kQ6_K, DType::kIQ4_NL, DType::kIQ4_NL, 25},
+    {DType::kQ4_0, DType::kQ6_K, DType::kQ4_0, DType::kQ4_0, 2},
+    {DType::kMXFP4, DType::kQ8_0, DType::kQ8_0, DType::kMXFP4, 38},
 };
 
 const Mix& mix_of(DType type) {
@@ -38,14 +39,17 @@ const Mix& mix_of(DType type) {
 
 bool contains(const std::string& text, const char* part) { return text.find(part) != std::string::npos; }
 
-/// What the ops read in place as floats, and the routers.
+/// What the ops read in place as floats (norms, biases, scales, tables), the routers and the short convolutions.
 bool stays_f32(const SourceTensor& tensor) {
-  return tensor.dims.size() == 1 || tensor.name.ends_with(".bias") || contains(tensor.name, "_norm.") || contains(tensor.name, "ffn_gate_inp");
+  return tensor.dims.size() == 1 || !tensor.name.ends_with(".weight") || contains(tensor.name, "_norm.") || contains(tensor.name, "ffn_gate_inp") || contains(tensor.name, "ssm_conv1d");
 }
 
 DType fitting(DType type, int64_t width) {
-  if (width % dtype_traits(type)->block_elements == 0) return type;
-  return width % dtype_traits(DType::kQ8_0)->block_elements == 0 ? DType::kQ8_0 : DType::kF16;
+  const DType candidates[] = {type, mix_of(type).narrow};
+  for (const DType candidate : candidates) {
+    if (width % dtype_traits(candidate)->block_elements == 0) return candidate;
+  }
+  return DType::kF16;
 }
 
 }  // namespace

@@ -10,7 +10,7 @@ struct QuantizeRequest {
 };
 
 /// Norms, biases and routers stay F32: they are small and decide much. The output matrix, and token embeddings beside
-/// 4-bit experts, get more bits; rows that a block type does not divide get Q8_0, or F16.
+/// 4-bit experts, get more bits; rows that 256-value blocks do not divide get 32-value ones, or F16.
 DType stored_type(const SourceTensor& tensor, const QuantizeRequest& request);
 
 /// GGUF's general.file_type for a request.

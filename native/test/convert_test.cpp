@@ -1,11 +1,14 @@
 // Hugging Face folders and GGUF files on their way to a new file: every value must arrive where the engine looks for it,
 // tokenizers must keep ids, merges and kinds, and what is missing or unknown must be named before anything is written.
+#include <algorithm>
 #include <numeric>
 
 #include "base/error.h"
 #include "convert/hf_tokenizer.h"
+#include "convert/quantize_plan.h"
 #include "convert/source.h"
 #include "formats/gguf_writer.h"
+#include "formats/quantize.h"
 #include "model/spec.h"
 #include "test/check.h"
 #include "test/gguf_builder.h"
@@ -95,14 +98,16 @@ std::vector<float> rows(const SourceModel& model, const std::string& name) {
   fail(__FILE__, __LINE__, "no tensor " + name);
 }
 
-/// Writes the model as F32 and opens it again.
-std::unique_ptr<GgufFile> written(const SourceModel& model, const std::string& path) {
+/// Writes the model as asked and opens it again.
+std::unique_ptr<GgufFile> written(const SourceModel& model, const std::string& path, const QuantizeRequest& request = {.type = DType::kF32}) {
   std::vector<GgufTensorPlan> plan;
-  for (const SourceTensor& tensor : model.tensors) plan.push_back({tensor.name, DType::kF32, tensor.dims});
+  for (const SourceTensor& tensor : model.tensors) plan.push_back({tensor.name, stored_type(tensor, request), tensor.dims});
   GgufWriter writer(path, model.metadata, plan);
-  for (const SourceTensor& tensor : model.tensors) {
-    const std::vector<float> values = rows(model, tensor.name);
-    writer.write(std::as_bytes(std::span(values)));
+  for (size_t i = 0; i < plan.size(); ++i) {
+    const std::vector<float> values = rows(model, plan[i].name);
+    std::vector<std::byte> bytes(plan[i].bytes());
+    quantize_row(plan[i].type, values.data(), bytes.data(), static_cast<int64_t>(values.size()));
+    writer.write(bytes);
   }
   writer.finish();
   return GgufFile::open(path);
@@ -235,6 +240,22 @@ TEST("a GGUF file passes through with its metadata, and a quantised one is refus
     fail(__FILE__, __LINE__, "a quantised source was accepted");
   } catch (const Error& error) {
     CHECK(std::string(error.what()).find("'q.weight' is stored as Q8_0 already") != std::string::npos);
+  }
+}
+
+TEST("every family's file of floats binds after quantising, whatever the type") {
+  const TemporaryFolder folder;
+  for (const char* name : {"deepseek2lite", "deepseek2v3", "gemma4", "gptoss", "qwen3next"}) {
+    SourceModel model = open_source(std::string(CONCLAVE_FIXTURES) + "/golden/" + name + "-F16.gguf");
+    for (const DType type : {DType::kF16, DType::kBF16, DType::kQ8_0, DType::kQ6_K, DType::kQ5_K, DType::kQ4_K, DType::kIQ4_NL, DType::kQ4_0, DType::kMXFP4}) {
+      for (const bool experts_only : {false, true}) {
+        const auto file = written(model, folder.path("out.gguf"), {.type = type, .experts_only = experts_only});
+        bind_weights(*file, spec_from_gguf(*file));
+        const auto uses = [&](const GgufTensor& tensor) { return tensor.type == type; };
+        CHECK_MSG(file->tensors().size() == model.tensors.size(), name);
+        CHECK_MSG(std::any_of(file->tensors().begin(), file->tensors().end(), uses) || dtype_traits(type)->block_elements == 256, std::string(name) + " has nothing of " + dtype_traits(type)->name);
+      }
+    }
   }
 }
 

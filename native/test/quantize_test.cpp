@@ -126,14 +126,15 @@ TEST("types that cannot be written are refused by name") {
   }
 }
 
-TEST("norms, biases and routers stay F32 and rows that blocks do not divide get wider types") {
+TEST("norms, biases and routers stay F32 and rows that blocks do not divide get shorter blocks or none") {
   const QuantizeRequest q4{.type = DType::kQ4_K};
   CHECK(stored_type(tensor("blk.0.attn_norm.weight", {256}), q4) == DType::kF32);
   CHECK(stored_type(tensor("blk.0.ffn_gate_inp.weight", {256, 8}), q4) == DType::kF32);
   CHECK(stored_type(tensor("blk.0.ffn_gate_exps.bias", {256, 8}), q4) == DType::kF32);
   CHECK(stored_type(tensor("blk.0.attn_q.weight", {256, 256}), q4) == DType::kQ4_K);
   CHECK(stored_type(tensor("output.weight", {256, 1000}), q4) == DType::kQ6_K);
-  CHECK(stored_type(tensor("blk.0.ffn_down_exps.weight", {1408, 256, 8}), q4) == DType::kQ8_0);
+  CHECK(stored_type(tensor("blk.0.ffn_down_exps.weight", {1408, 256, 8}), q4) == DType::kIQ4_NL);
+  CHECK(stored_type(tensor("output.weight", {1408, 1000}), q4) == DType::kQ8_0);
   CHECK(stored_type(tensor("blk.0.ffn_down_exps.weight", {100, 256, 8}), q4) == DType::kF16);
 }
 

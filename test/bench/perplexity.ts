@@ -2,7 +2,7 @@
  * `npm run perplexity -- MODEL TEXT [options]`: how well a model expects a text. Cuts the text into tokens with the model's
  * own tokenizer, then `conclave perplexity` computes. TEXT is a text file (one text) or a .jsonl file (a text each row, in
  * the member that --field names). Each text begins with the model's bos token where it has one. Options:
- *   --field text    --context 512    --threads N    --exact    --json
+ *   --field text    --context 512    -t, --threads N    --exact    --json
  */
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
@@ -40,7 +40,7 @@ async function main(): Promise<void> {
     options: {
       field: { type: "string", default: "text" },
       context: { type: "string", default: "512" },
-      threads: { type: "string", default: "0" },
+      threads: { type: "string", short: "t", default: "0" },
       exact: { type: "boolean", default: false },
       json: { type: "boolean", default: false },
     },
