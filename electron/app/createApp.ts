@@ -2,6 +2,7 @@
 // Services know each other only through the small functions passed here.
 import { join } from "node:path";
 import { createChatService } from "../chat/chatService.ts";
+import { createLibraryService } from "../chat/libraryService.ts";
 import type { Notice } from "../contract/app.ts";
 import { AppError } from "../contract/errors.ts";
 import type { Handlers } from "../contract/ipc.ts";
@@ -10,6 +11,7 @@ import type { EngineApi } from "../engine/engineApi.ts";
 import { createExpertsService } from "../experts/expertsService.ts";
 import { createModelsService } from "../models/modelsService.ts";
 import { createSettingsService } from "../settings/settingsService.ts";
+import { createTemplatesService } from "../templates/templatesService.ts";
 import { createDispatch, type Dispatch } from "./dispatch.ts";
 import { createEventBus, type EventListener } from "./eventBus.ts";
 import { parseExternalUrl } from "./externalUrl.ts";
@@ -71,8 +73,27 @@ export function createApp(options: AppOptions): App {
     pickModelFile: options.pickModelFile,
     log: log.info,
   });
+  const templates = createTemplatesService({
+    database,
+    engine,
+    folder: join(options.dataFolder, "prefixes"),
+    capMb: () => settings.current().prefixCacheMb,
+    async loadedModel() {
+      const loaded = await models.getLoaded({});
+      if (loaded.state !== "ready") return null;
+      const { id, sha256 } = await models.wanted(loaded.modelId);
+      return { id, sha256, form: settings.current().chatTemplate };
+    },
+    async loadModel() {
+      const { id } = await models.wanted();
+      await models.ensureLoaded(id);
+    },
+    publish,
+    log: log.info,
+  });
   const chat = createChatService({
     database,
+    prefixes: templates.conversations,
     engine,
     models,
     preferences: settings.current,
@@ -92,6 +113,9 @@ export function createApp(options: AppOptions): App {
     log: log.info,
   });
   const unsubscribe = engine.onStatus((status) => publish("engine", "statusChanged", status));
+  bus.subscribe(({ service, event }) => {
+    if (service === "models" && event === "loadedChanged") templates.modelChanged();
+  });
 
   const handlers: Handlers = {
     app: {
@@ -118,15 +142,18 @@ export function createApp(options: AppOptions): App {
       },
     },
     chat,
+    library: createLibraryService({ database, publish }),
     models,
     experts,
     settings,
+    templates,
   };
 
   async function close(): Promise<void> {
     const unsaved = await chat.close();
     if (unsaved > 0) log.error("answers could not be saved", { unsaved });
     unsubscribe();
+    await templates.close();
     await engine.close();
     await models.close();
     database.close();

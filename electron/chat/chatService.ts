@@ -17,12 +17,13 @@ import { interruptLeftovers, purgeMessages } from "../db/messages.ts";
 import { searchMessages } from "../db/search.ts";
 import type { EngineApi } from "../engine/engineApi.ts";
 import { createAnswerStore } from "./answerStore.ts";
+import { beginningOf } from "./beginning.ts";
 import { newestLeafUnder } from "./branches.ts";
 import { answerRoom, createContextFit } from "./contextFit.ts";
 import { createConversations } from "./conversations.ts";
 import { createMessageEdits } from "./messageEdits.ts";
 import { branchTurns, textOf } from "./transcript.ts";
-import { createTurns, systemPromptOf, type TurnDependencies } from "./turns.ts";
+import { createTurns, type TurnDependencies } from "./turns.ts";
 
 const undoMs = 24 * 60 * 60 * 1000;
 
@@ -70,6 +71,8 @@ export function createChatService(dependencies: ChatDependencies): ChatService {
     const { contextTrained } = await models.wanted(modelId);
     const conversation = conversationId === null ? null : conversations.get(conversationId);
     const preferences = dependencies.preferences();
+    const { prefixes } = dependencies;
+    const prefix = conversation === null ? null : prefixes.prefix(prefixes.appliedTo(conversation.id));
     const maxTokens = conversation?.sampler.maxTokens ?? preferences.sampler.maxTokens;
     const draftTokens = draft === "" ? 0 : await contextFit.countText(modelId, draft);
     const reserved = answerRoom(maxTokens, context);
@@ -77,7 +80,7 @@ export function createChatService(dependencies: ChatDependencies): ChatService {
       conversation === null ? [] : branchTurns(conversations.messages(conversation.id), conversation.activeLeafId);
     const { used, dropped } = await contextFit.fit({
       modelId,
-      systemPrompt: systemPromptOf(conversation, preferences),
+      ...beginningOf(conversation, preferences, prefix),
       turns: branch,
       startId: conversation?.contextStartId ?? null,
       context,

@@ -10,6 +10,8 @@ const rememberedCounts = 4000;
 export interface FitRequest {
   readonly modelId: string;
   readonly systemPrompt: string;
+  /** Turns of a template: always sent, before all others. */
+  readonly examples: readonly ChatTurn[];
   readonly turns: readonly BranchTurn[];
   /** The first message that may be sent; null: the branch's first. */
   readonly startId: string | null;
@@ -59,17 +61,28 @@ export function createContextFit(engine: Pick<EngineApi, "countTokens" | "countP
 
   function countPrompt(request: FitRequest, from: number): Promise<number> {
     const turns = request.turns.slice(from);
-    const key = JSON.stringify([request.systemPrompt, turns.map((turn) => [turn.messageIds, turn.content.length])]);
+    const key = JSON.stringify([
+      request.systemPrompt,
+      request.examples,
+      turns.map((turn) => [turn.messageIds, turn.content.length]),
+    ]);
     return remember(countsOf(request.modelId).prompts, key, () =>
-      engine.countPrompt(withSystem(turns, request.systemPrompt)),
+      engine.countPrompt(withSystem(turns, request.systemPrompt, request.examples)),
     );
+  }
+
+  /** Of the texts before the first turn, without what the chat template puts around them. */
+  async function countBeginning({ modelId, systemPrompt, examples }: FitRequest): Promise<number> {
+    const texts = [systemPrompt, ...examples.map(({ content }) => content)].filter((text) => text.trim() !== "");
+    const counts = await Promise.all(texts.map((text) => countText(modelId, text)));
+    return counts.reduce((sum, count) => sum + count, 0);
   }
 
   /** How many turns the first guess leaves out: counts of single turns and an equal share of the template for each. */
   async function guess(request: FitRequest, from: number, whole: number, room: number): Promise<number> {
     const turns = request.turns.slice(from);
     const tokens = await Promise.all(turns.map(({ content }) => countText(request.modelId, content)));
-    const system = request.systemPrompt === "" ? 0 : await countText(request.modelId, request.systemPrompt);
+    const system = await countBeginning(request);
     const sum = tokens.reduce((total, count) => total + count, system);
     const share = Math.max(0, (whole - sum) / Math.max(1, turns.length));
     return turnsToDrop(
@@ -84,11 +97,10 @@ export function createContextFit(engine: Pick<EngineApi, "countTokens" | "countP
     async fit(request) {
       const { turns, context, reserved } = request;
       if (turns.length === 0) {
-        const used = request.systemPrompt.trim() === "" ? 0 : await countText(request.modelId, request.systemPrompt);
         return {
           turns,
-          messages: withSystem(turns, request.systemPrompt),
-          used,
+          messages: withSystem(turns, request.systemPrompt, request.examples),
+          used: await countBeginning(request),
           dropped: { firstMessageId: null, droppedMessages: 0, droppedTokens: 0 },
         };
       }
@@ -110,7 +122,7 @@ export function createContextFit(engine: Pick<EngineApi, "countTokens" | "countP
       const droppedMessages = turns.slice(0, from).flatMap((turn) => turn.messageIds).length;
       return {
         turns: kept,
-        messages: withSystem(kept, request.systemPrompt),
+        messages: withSystem(kept, request.systemPrompt, request.examples),
         used,
         dropped: {
           firstMessageId: kept[0]?.messageIds[0] ?? null,

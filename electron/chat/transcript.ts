@@ -38,9 +38,13 @@ export function branchTurns(messages: readonly Message[], leafId: string | null)
   return turns;
 }
 
-/** @param systemPrompt '' for none. */
-export function withSystem(turns: readonly ChatTurn[], systemPrompt: string): ChatTurn[] {
-  const plain = turns.map(({ role, content }) => ({ role, content }));
+/** @param systemPrompt '' for none. @param examples turns of a template, which come before all others. */
+export function withSystem(
+  turns: readonly ChatTurn[],
+  systemPrompt: string,
+  examples: readonly ChatTurn[] = [],
+): ChatTurn[] {
+  const plain = [...examples, ...turns].map(({ role, content }) => ({ role, content }));
   return systemPrompt.trim() === "" ? plain : [{ role: "system", content: systemPrompt }, ...plain];
 }
 

@@ -13,6 +13,7 @@ import { insertRun } from "../db/runs.ts";
 import type { EngineApi } from "../engine/engineApi.ts";
 import { type AnswerRun, type PreparedPrompt, startAnswer } from "./answerRun.ts";
 import type { AnswerStore, TraceStore } from "./answerStore.ts";
+import { beginningOf, type ConversationPrefixes } from "./beginning.ts";
 import { answerRoom, type ContextFit, requireRoom } from "./contextFit.ts";
 import type { Conversations } from "./conversations.ts";
 import { explainReuse, type PastPrompt, type PromptShape } from "./reuseReason.ts";
@@ -49,6 +50,7 @@ export interface TurnDependencies {
     append(messageId: string, chunk: TraceChunk): void;
     begin(messageId: string, fromMessageId: string, textLength: number): number | null;
   };
+  readonly prefixes: ConversationPrefixes;
   readonly publish: Publish;
   readonly log: (event: string, facts: Readonly<Record<string, string | number | null>>) => void;
   readonly now: () => number;
@@ -82,14 +84,15 @@ export interface Turns {
   stop(runId: string): void;
   stopConversation(conversationId: string): void;
   isBusy(conversationId: string): boolean;
-  /** The copy may use what the engine remembers of the original. */
+  /** The copy begins with the same template and may use what the engine remembers of the original. */
   shareMemory(fromConversationId: string, toConversationId: string): void;
   /** Stops every run and waits a moment for their ends. */
   close(): Promise<void>;
 }
 
 export function createTurns(dependencies: TurnDependencies): Turns {
-  const { database, engine, models, traces, publish, log, now, conversations, store, contextFit } = dependencies;
+  const { database, engine, models, traces, publish, log, now, conversations, store, contextFit, prefixes } =
+    dependencies;
   const runs = new Map<string, AnswerRun>();
   /** Conversations whose turn is being set up, which takes a moment when the model must be looked up. */
   const starting = new Set<string>();
@@ -230,10 +233,14 @@ export function createTurns(dependencies: TurnDependencies): Turns {
     const context = loaded.state === "ready" ? loaded.context : 0;
     const answerStart = request.continues?.text ?? "";
     const like = request.like?.prompt ?? null;
-    const systemPrompt = like?.systemPrompt ?? systemPromptOf(conversation, dependencies.preferences());
+    const template = like === null ? prefixes.appliedTo(conversation.id) : like.template;
+    const beginning = beginningOf(conversation, dependencies.preferences(), prefixes.prefix(template));
+    const systemPrompt = like?.systemPrompt ?? beginning.systemPrompt;
+    if (template !== null) await prefixes.beforeRun(template);
     const fitted = await contextFit.fit({
       modelId: model.id,
       systemPrompt,
+      examples: beginning.examples,
       turns: branchTurns(conversations.messages(conversation.id), parentId),
       startId: like === null ? conversation.contextStartId : like.firstMessageId,
       context,
@@ -245,12 +252,12 @@ export function createTurns(dependencies: TurnDependencies): Turns {
     const shape: PromptShape = {
       engine: engine.status().pid,
       modelId: model.id,
-      templateId: run.templateId,
+      templateId: `${run.templateId} ${template?.templateId ?? ""} ${template?.version ?? ""}`,
       systemPrompt,
       droppedMessages: fitted.dropped.droppedMessages,
       turns: fitted.turns,
     };
-    const prompt: RunPrompt = { systemPrompt, ...fitted.dropped, context, continuedFrom: answerStart.length };
+    const prompt: RunPrompt = { systemPrompt, ...fitted.dropped, context, continuedFrom: answerStart.length, template };
     return { messages: fitted.messages, prompt, explain: explainer(message, shape) };
   }
 
@@ -272,6 +279,10 @@ export function createTurns(dependencies: TurnDependencies): Turns {
     const runId = answer.plan.run.id;
     runs.delete(runId);
     store.finish(answer);
+    const template = message.run?.prompt?.template ?? null;
+    const timings = message.run?.timings ?? null;
+    if (template !== null && timings !== null)
+      prefixes.afterRun(template, timings, message.run?.reuse?.kind === "first-message");
     if (error === null) publish("chat", "runEnded", { runId, conversationId, message });
     else publish("chat", "runFailed", { runId, conversationId, message, error });
     if (findConversation(database, conversationId) !== undefined) conversations.announce(conversationId);
@@ -297,6 +308,7 @@ export function createTurns(dependencies: TurnDependencies): Turns {
     },
     isBusy,
     shareMemory(from, to) {
+      prefixes.copy(from, to);
       const known = past.get(from);
       if (known !== undefined) past.set(to, known);
     },
@@ -310,9 +322,6 @@ export function createTurns(dependencies: TurnDependencies): Turns {
     },
   };
 }
-
-export const systemPromptOf = (conversation: Conversation | null, preferences: Preferences): string =>
-  (conversation?.systemPrompt ?? "") || preferences.systemPrompt;
 
 /** @throws AppError 'conflict' with what differs when the run cannot be repeated here and now. */
 function requireSame(run: Run, model: AnsweringModel, preferences: Preferences): void {

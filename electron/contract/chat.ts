@@ -72,6 +72,20 @@ export const stopReasons = ["end-of-text", "max-tokens", "context-full", "stop-s
 export const stopReasonSchema = z.enum(stopReasons);
 export type StopReason = z.infer<typeof stopReasonSchema>;
 
+/** Longest value of a template's variable, in UTF-16 units. */
+const maxTemplateValueLength = 100_000;
+export const valuesSchema = z.record(z.string().max(40), z.string().max(maxTemplateValueLength));
+export type TemplateValues = z.infer<typeof valuesSchema>;
+
+/** A conversation's template, or a run's: enough to make the same prefix again. Values include those of built-ins. */
+export const appliedTemplateSchema = z.object({
+  templateId: idSchema,
+  version: z.number().int(),
+  name: z.string(),
+  values: valuesSchema,
+});
+export type AppliedTemplate = z.infer<typeof appliedTemplateSchema>;
+
 /** What the model was given for one answer. */
 export const runPromptSchema = z.object({
   systemPrompt: z.string(),
@@ -84,6 +98,8 @@ export const runPromptSchema = z.object({
   context: z.number(),
   /** UTF-16 length of the answer that was there before and was continued; 0: begun anew. */
   continuedFrom: z.number(),
+  /** The template that the prompt began with; its text is part of `systemPrompt`. */
+  template: appliedTemplateSchema.nullable().default(null),
 });
 export type RunPrompt = z.infer<typeof runPromptSchema>;
 

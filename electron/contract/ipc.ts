@@ -8,8 +8,12 @@ import { experts } from "./experts.ts";
 import { models } from "./models.ts";
 import { type CallSpec, type ServiceSpec } from "./service.ts";
 import { settings } from "./settings.ts";
+import { templates } from "./templates.ts";
 
-export const services = { app, chat, models, engine, experts, settings } as const satisfies Record<string, ServiceSpec>;
+export const services = { app, chat, models, engine, experts, settings, templates } as const satisfies Record<
+  string,
+  ServiceSpec
+>;
 export type Services = typeof services;
 export type ServiceName = keyof Services;
 

@@ -126,9 +126,9 @@ describe("opening", () => {
     }
     expect(
       readdirSync(join(folder, "backups"))
-        .toSorted()
-        .map((name) => name.split("-")[1]),
-    ).toEqual([2, 3, 4, 5, 6].map((later) => String(newest + later)));
+        .map((name) => Number(name.split("-")[1]))
+        .toSorted((a, b) => a - b),
+    ).toEqual([2, 3, 4, 5, 6].map((later) => newest + later));
   });
 });
 

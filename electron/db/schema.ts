@@ -94,6 +94,50 @@ export interface ExpertTracesTable {
   trace: Uint8Array;
 }
 
+export interface TemplatesTable {
+  id: string;
+  slug: string;
+  /** The newest of its versions. */
+  version: number;
+  shipped: number;
+  created_at: number;
+  updated_at: number;
+  deleted_at: number | null;
+}
+
+export interface TemplateVersionsTable {
+  template_id: string;
+  version: number;
+  /** JSON of a TemplateContent. */
+  content: string;
+  created_at: number;
+}
+
+export interface ConversationTemplatesTable {
+  conversation_id: string;
+  template_id: string;
+  version: number;
+  name: string;
+  /** JSON of TemplateValues. */
+  template_values: string;
+}
+
+export interface PrefixSnapshotsTable {
+  key: string;
+  template_id: string;
+  model_sha256: string;
+  tokens: number;
+  bytes: number;
+  ms_per_token: number;
+  last_used_at: number;
+}
+
+export interface TemplateSavingsTable {
+  template_id: string;
+  uses: number;
+  saved_ms: number;
+}
+
 export interface ModelsTable {
   id: string;
   name: string;
@@ -136,6 +180,11 @@ export interface Schema {
   message_parts: MessagePartsTable;
   runs: RunsTable;
   expert_traces: ExpertTracesTable;
+  templates: TemplatesTable;
+  template_versions: TemplateVersionsTable;
+  conversation_templates: ConversationTemplatesTable;
+  prefix_snapshots: PrefixSnapshotsTable;
+  template_savings: TemplateSavingsTable;
   models: ModelsTable;
   settings: SettingsTable;
   message_search: MessageSearchTable;

@@ -210,6 +210,7 @@ describe("runs", () => {
       droppedTokens: 30,
       context: 512,
       continuedFrom: 0,
+      template: null,
     };
     const reuse = { kind: "edited" as const, turn: 3 };
     finishRun(db, "r", { engineVersion: "1", stopReason: "max-tokens", error, timings, prompt, reuse });

@@ -66,6 +66,32 @@ export interface RunHandle {
   cancel(): void;
 }
 
+/** As they cross to the engine process. */
+export type TokenIds = Uint32Array<ArrayBuffer>;
+
+/** Tokens of a page of the engine's memory; files hold whole pages. */
+export const pageTokens = 32;
+
+export interface WarmRequest {
+  readonly tokens: TokenIds;
+  /** Where its keys and values are kept; null: only in memory. */
+  readonly file: string | null;
+  /** Of the loaded model; only matters with a file. */
+  readonly modelSha256: string;
+  /** False: take what is in memory or on disk, but compute nothing. */
+  readonly compute: boolean;
+}
+
+export interface WarmedPrefix {
+  readonly source: "memory" | "disk" | "computed" | "none";
+  /** Of the file; 0: there is none. */
+  readonly bytes: number;
+  /** Until it was in memory. */
+  readonly ms: number;
+  /** Why the file was refused, or not written. */
+  readonly trouble: string | null;
+}
+
 export interface EngineApi {
   status(): EngineStatus;
   onStatus(listener: (status: EngineStatus) => void): () => void;
@@ -80,6 +106,12 @@ export interface EngineApi {
   countTokens(text: string): Promise<number>;
   /** Tokens of the whole prompt that `run` would make of these messages. */
   countPrompt(messages: readonly ChatTurn[]): Promise<number>;
+  /** What the prompts of two conversations have in common, as tokens of the loaded model. */
+  commonTokens(first: readonly ChatTurn[], second: readonly ChatTurn[]): Promise<TokenIds>;
+  /** How many leading tokens the engine holds in memory; nothing is loaded for the question: 0 without a model. */
+  knownPrefix(tokens: TokenIds): Promise<number>;
+  /** Keeps a prefix computed, so that a run that begins with it need not. */
+  warmPrefix(request: WarmRequest): Promise<WarmedPrefix>;
   /** After three strikes: forget them and start. */
   restart(): Promise<void>;
   /** Stops the process. Idempotent. */

@@ -14,6 +14,9 @@ import type {
   RunHandle,
   RunRequest,
   RunResult,
+  TokenIds,
+  WarmedPrefix,
+  WarmRequest,
 } from "./engineApi.ts";
 import { EngineLink, type RunListener } from "./engineLink.ts";
 import { StatusBoard } from "./statusBoard.ts";
@@ -145,6 +148,21 @@ class EngineClient implements EngineApi {
   async countPrompt(messages: readonly ChatTurn[]): Promise<number> {
     const link = await this.#readyWithModel();
     return link.call("countPrompt", { messages: [...messages] });
+  }
+
+  async commonTokens(first: readonly ChatTurn[], second: readonly ChatTurn[]): Promise<TokenIds> {
+    const link = await this.#readyWithModel();
+    return link.call("commonTokens", { first: [...first], second: [...second] });
+  }
+
+  async knownPrefix(tokens: TokenIds): Promise<number> {
+    if (this.#link === null || !this.#modelIsLoaded) return 0;
+    return this.#link.call("knownPrefix", { tokens });
+  }
+
+  async warmPrefix(request: WarmRequest): Promise<WarmedPrefix> {
+    const link = await this.#readyWithModel();
+    return link.call("warmPrefix", request);
   }
 
   async load(request: LoadRequest, onProgress: (done: number, total: number) => void): Promise<LoadedInfo> {

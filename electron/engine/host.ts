@@ -19,6 +19,7 @@ import {
   type HostCallOutput,
   type ToHost,
 } from "./protocol.ts";
+import { commonPrefix, type PrefixEngine, warmPrefix } from "./prefixWarmer.ts";
 import type { HostPort } from "./transport.ts";
 
 const progressIntervalMs = 50;
@@ -63,6 +64,17 @@ class Host {
     },
     countTokens: async ({ text }) => this.#served().text.tokenizer.encode(text, { special: false }).length,
     countPrompt: async ({ messages }) => this.#served().text.encoder.encode(messages, new Date()).length,
+    commonTokens: async ({ first, second }) => {
+      const { encoder } = this.#served().text;
+      // One moment for both: a template that spells out the time must not make them differ.
+      const now = new Date();
+      return commonPrefix(encoder.encode(first, now), encoder.encode(second, now));
+    },
+    knownPrefix: async ({ tokens }) => this.#model?.engine.knownPrefix(tokens) ?? 0,
+    warmPrefix: (request) => {
+      const { engine } = this.#served();
+      return warmPrefix({ ...prefixCalls(engine), compute: (tokens) => compute(engine, tokens) }, request);
+    },
   };
 
   receive(message: unknown): void {
@@ -239,6 +251,24 @@ class Host {
     const timings = { ...ended.timings, generatedTokens: run.stream.accepted };
     this.#port.send({ kind: "ended", id, reason: run.stream.stopped ? "stop-string" : ended.reason, timings });
   }
+}
+
+function prefixCalls(engine: Native.Engine): Omit<PrefixEngine, "compute"> {
+  return {
+    knownPrefix: (tokens) => engine.knownPrefix(tokens),
+    savePrefix: (file) => engine.savePrefix(file),
+    loadPrefix: (file) => engine.loadPrefix(file),
+  };
+}
+
+/** Beside whatever else runs, as a request that wants no answer. */
+function compute(engine: Native.Engine, tokens: Uint32Array): Promise<boolean> {
+  return new Promise((resolve, reject) => {
+    engine.request({ tokens, maxTokens: 0 }, ({ ended, failed }) => {
+      if (failed !== undefined) reject(nativeError(failed.code, failed.message));
+      else if (ended !== undefined) resolve(ended.reason !== "cancelled");
+    });
+  });
 }
 
 /** A missing or unfit addon is told to every call that needs it, rather than ending the process again and again. */

@@ -12,6 +12,7 @@ export const beatIntervalMs = 1000;
 
 const callId = z.number().int().nonnegative();
 const path = z.string().min(1);
+const tokenIds = z.instanceof(Uint32Array);
 
 export const loadRequestSchema = z.object({
   path,
@@ -56,6 +57,22 @@ export const hostCalls = {
   unload: { input: z.object({}), output: z.null() },
   countTokens: { input: z.object({ text: z.string() }), output: z.number() },
   countPrompt: { input: z.object({ messages }), output: z.number() },
+  commonTokens: { input: z.object({ first: messages, second: messages }), output: tokenIds },
+  knownPrefix: { input: z.object({ tokens: tokenIds }), output: z.number() },
+  warmPrefix: {
+    input: z.object({
+      tokens: tokenIds,
+      file: path.nullable(),
+      modelSha256: z.string(),
+      compute: z.boolean(),
+    }),
+    output: z.object({
+      source: z.enum(["memory", "disk", "computed", "none"]),
+      bytes: z.number(),
+      ms: z.number(),
+      trouble: z.string().nullable(),
+    }),
+  },
 } as const;
 
 export type HostCallName = keyof typeof hostCalls;

@@ -2,6 +2,7 @@
 import { conversationsMigration } from "./0001-conversations.ts";
 import { pinsAndTracesMigration } from "./0002-pins-and-traces.ts";
 import { chatMigration } from "./0003-chat.ts";
+import { templatesMigration } from "./0004-templates.ts";
 
 export interface Migration {
   readonly version: number;
@@ -10,4 +11,9 @@ export interface Migration {
   readonly sql: string;
 }
 
-export const migrations: readonly Migration[] = [conversationsMigration, pinsAndTracesMigration, chatMigration];
+export const migrations: readonly Migration[] = [
+  conversationsMigration,
+  pinsAndTracesMigration,
+  chatMigration,
+  templatesMigration,
+];
