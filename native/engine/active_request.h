@@ -9,6 +9,7 @@
 #include <span>
 #include <vector>
 
+#include "engine/drafting.h"
 #include "engine/engine.h"
 #include "kv/kv_cache.h"
 #include "sample/sampler.h"
@@ -28,6 +29,7 @@ struct ActiveRequest {
   RequestCallbacks callbacks;
   std::shared_ptr<std::atomic<bool>> cancelled;
   Sampler sampler;
+  std::unique_ptr<DraftState> draft;
   std::vector<int32_t> tokens;   // prompt, then generated
   const size_t n_prompt;
   Sequence sequence;             // open while running

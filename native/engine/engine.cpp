@@ -30,7 +30,7 @@ class SchedulerEngine final : public Engine {
 }  // namespace
 
 std::unique_ptr<Engine> Engine::open(const EngineOptions& options, const std::function<bool(uint64_t, uint64_t)>& progress) {
-  return std::make_unique<SchedulerEngine>(std::make_unique<LoadedModel>(options, Scheduler::kMaxRunning, progress), options);
+  return std::make_unique<SchedulerEngine>(std::make_unique<LoadedModel>(options, Scheduler::kMaxRunning + Drafting::kMaxDraftRows, progress), options);
 }
 
 LogitsResult compute_logits(const EngineOptions& options, const std::vector<int32_t>& tokens) {

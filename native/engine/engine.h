@@ -15,11 +15,20 @@
 
 namespace conclave {
 
+enum class DraftMode { kOff, kLookup, kMaskedDiffusion, kBlockDiffusion, kAuto };
+
+/// Drafting never changes what is emitted, only when.
+struct DraftOptions {
+  DraftMode mode = DraftMode::kOff;
+  int length = 0;                   // tokens drafted at each step; 0: as many as pay, none included
+};
+
 struct RequestOptions {
   std::vector<int32_t> tokens;      // the whole prompt; the engine finds the known prefix itself
   int max_tokens = 512;             // 0: only compute (and keep) the prompt
   std::vector<int32_t> stop_tokens; // end-of-generation ids; not emitted
   SamplerOptions sampler;
+  DraftOptions draft;
 };
 
 enum class StopReason { kEndOfText, kMaxTokens, kContextFull, kCancelled };
@@ -35,11 +44,16 @@ struct TokenEvent {
   float logprob;                    // of the model's own distribution (temperature 1, no truncation)
   std::vector<TopLogprob> top;
   ExpertChoice choice;
+  bool drafted = false;             // a draft had it right, so that it cost no pass of its own
 };
 
 struct RunTimings {
   double queue_ms = 0, prefill_ms = 0, decode_ms = 0, first_token_ms = 0;
   int n_prompt = 0, n_reused = 0, n_generated = 0, n_drafted = 0, n_accepted = 0;
+  int n_passes = 0;                 // that emitted its tokens
+  double draft_ms = 0;              // spent in drafters
+  double plain_ms = 0;              // of a pass without drafts, as measured lately; 0: not known
+  double distinct_experts = 0;      // per MoE layer and pass, mean
 };
 
 /// Exactly one of on_ended / on_failed is called, last.
@@ -57,6 +71,7 @@ struct EngineOptions {
   int prefill_chunk = 256;
   DType kv_type = DType::kF16;
   Precision precision = Precision::kFast;
+  std::vector<std::string> drafters;   // files of drafting models for this one, at most one of a kind
   bool plain = false;               // one request at a time, no reuse: the twin that results are compared with
 };
 

@@ -67,6 +67,8 @@ void touch(const std::byte* data, size_t bytes) {
 LoadedModel::LoadedModel(const EngineOptions& options, int max_logit_rows, const Progress& progress, const WrapOps& wrap) {
   check(options);
   file_ = GgufFile::open(options.path);
+  const std::string architecture = gguf_string(*file_, "general.architecture");
+  if (is_drafter_architecture(architecture)) throw Error(ErrorCode::kUnsupported, "this file holds a drafter ('" + architecture + "'), which cannot answer by itself; give it together with the model that it was made for");
   spec_ = spec_from_gguf(*file_);
   weights_ = bind_weights(*file_, spec_);
   ops_ = make_cpu_ops({.n_threads = options.n_threads, .precision = options.precision});
@@ -77,11 +79,42 @@ LoadedModel::LoadedModel(const EngineOptions& options, int max_logit_rows, const
   const int kv_tokens = options.n_context > 0 ? options.n_context : std::min(trained, kDefaultContext);
   n_context_ = std::min(kv_tokens, trained);
   const int64_t n_pages = (int64_t{kv_tokens} + kPageTokens - 1) / kPageTokens;
-  cache_ = std::make_unique<KvCache>(*ops_, kv_shapes(spec_), options.kv_type, n_pages, !options.plain, state_limit(spec_));
+  plain_ = options.plain;
+  open_drafters(options);
+  std::vector<KvShape> shapes = kv_shapes(spec_);
+  for (const auto& drafter : drafters_) {
+    const std::vector<KvShape> more = drafter->kv_shapes();
+    shapes.insert(shapes.end(), more.begin(), more.end());
+  }
+  cache_ = std::make_unique<KvCache>(*ops_, shapes, options.kv_type, n_pages, !options.plain, state_limit(spec_));
   // LongRoPE has two sets of divisors. Keys once kept cannot change theirs, so the set goes with what the context can hold.
   if (weights_.rope_freqs_long && n_context_ > spec_.layers.front().attention.rope.original_context) std::swap(weights_.rope_freqs, weights_.rope_freqs_long);
-  forward_ = std::make_unique<Forward>(*ops_, spec_, weights_, cache_->pool().layers(), options.prefill_chunk + max_logit_rows, max_logit_rows);
+  forward_ = std::make_unique<Forward>(*ops_, spec_, weights_, cache_->pool().layers().first(spec_.layers.size()), options.prefill_chunk + max_logit_rows, max_logit_rows);
   prepare_weights(progress);
+  attach_drafters();
+}
+
+/// The plain twin drafts nothing, so it loads no drafter.
+void LoadedModel::open_drafters(const EngineOptions& options) {
+  if (options.plain) return;
+  for (const std::string& path : options.drafters) {
+    std::unique_ptr<DrafterModel> drafter = open_drafter(path, spec_);
+    for (const auto& other : drafters_) {
+      if (other->kind() == drafter->kind()) throw Error(ErrorCode::kBadArgument, "two drafters of the same kind were given; one of each kind is of use");
+    }
+    drafters_.push_back(std::move(drafter));
+  }
+}
+
+void LoadedModel::attach_drafters() {
+  size_t first = spec_.layers.size();
+  for (const auto& drafter : drafters_) {
+    const size_t n = drafter->kv_shapes().size();
+    drafter->attach(*ops_, weights_, cache_->pool().layers().subspan(first, n));
+    first += n;
+    weight_bytes_ += drafter->weight_bytes();
+    if (const std::vector<int> taps = drafter->taps(); !taps.empty()) forward_->tap(taps);
+  }
 }
 
 void LoadedModel::prepare_weights(const Progress& progress) {

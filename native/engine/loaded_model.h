@@ -8,6 +8,7 @@
 #include "formats/gguf.h"
 #include "forward/forward.h"
 #include "kv/kv_cache.h"
+#include "speculate/drafter_model.h"
 #include "weights/weights.h"
 
 namespace conclave {
@@ -30,10 +31,14 @@ class LoadedModel {
   /// Longest sequence: what the KV holds, or what the model was trained for if that is less.
   int n_context() const { return n_context_; }
   uint64_t weight_bytes() const { return weight_bytes_; }
+  bool is_plain() const { return plain_; }
+  std::span<const std::unique_ptr<DrafterModel>> drafters() const { return drafters_; }
   uint64_t active_bytes() const { return active_bytes_; }
 
  private:
   void prepare_weights(const Progress& progress);
+  void open_drafters(const EngineOptions& options);
+  void attach_drafters();
 
   std::unique_ptr<GgufFile> file_;
   ModelSpec spec_;
@@ -41,6 +46,8 @@ class LoadedModel {
   ModelWeights weights_;
   std::unique_ptr<KvCache> cache_;
   std::unique_ptr<Forward> forward_;
+  std::vector<std::unique_ptr<DrafterModel>> drafters_;
+  bool plain_ = false;
   int n_context_ = 0;
   uint64_t weight_bytes_ = 0, active_bytes_ = 0;
 };

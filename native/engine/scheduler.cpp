@@ -25,7 +25,7 @@ void check_tokens(const RequestOptions& options, int n_vocab, int n_context) {
 }  // namespace
 
 Scheduler::Scheduler(std::unique_ptr<LoadedModel> model, const EngineOptions& options)
-    : model_(std::move(model)), plain_(options.plain), check_when_idle_(debug_switch_int("CONCLAVE_CHECK_KV", 0, 1) == 1), pace_(options.prefill_chunk, model_->spec().n_layers) {
+    : model_(std::move(model)), plain_(options.plain), check_when_idle_(debug_switch_int("CONCLAVE_CHECK_KV", 0, 1) == 1), pace_(options.prefill_chunk, model_->spec().n_layers), drafting_(*model_) {
   publish_stats();
   thread_ = std::thread([this] { loop(); });
 }
@@ -45,6 +45,7 @@ Request Scheduler::submit(RequestOptions options, RequestCallbacks callbacks) {
   Request handle;
   handle.flag_ = std::make_shared<std::atomic<bool>>(false);
   auto request = std::make_unique<ActiveRequest>(std::move(options), std::move(callbacks), handle.flag_, model_->spec().n_vocab);
+  request->draft = drafting_.make_state(request->options.draft);
   {
     const std::lock_guard lock(mutex_);
     inbox_.push_back(std::move(request));
@@ -103,8 +104,11 @@ void Scheduler::step() {
       for (const Share& share : shares_) fail(*share.request, ErrorCode::kInternal, error.what());
     }
     if (completed) {
-      if (n_prefill_rows_ > 0) pace_.observe(n_prefill_rows_, ms_between(start, Clock::now()));
+      const double ms = ms_between(start, Clock::now());
+      if (n_prefill_rows_ > 0) pace_.observe(n_prefill_rows_, ms);
+      n_emitted_ = 0;
       for (const Share& share : shares_) finish_share(share);
+      book_pass(ms);
     }
   }
   settle();
@@ -197,7 +201,8 @@ void Scheduler::plan_batch() {
     budget -= n_rows;
     n_prefill_rows_ += static_cast<int>(n_rows);
   }
-  for (ActiveRequest* request : decoding) add_share(*request, 1);   // last: rows that want logits are neighbours
+  drafting_.plan(decoding, n_prefill_rows_ > 0);
+  for (ActiveRequest* request : decoding) add_share(*request, 1, request->draft->draft);   // last: rows that want logits are neighbours
 }
 
 /// A checkpoint of a recurrent state is due every so often and where the last full page of the prompt ends: there the next
@@ -221,8 +226,8 @@ void Scheduler::keep_checkpoint(ActiveRequest& request, bool generated) {
   model_->cache().keep_checkpoint(request.sequence, request.computed(), generated);
 }
 
-void Scheduler::add_share(ActiveRequest& request, size_t n_rows) {
-  Share share{&request, batch_.n_rows(), static_cast<int>(n_rows), -1};
+void Scheduler::add_share(ActiveRequest& request, size_t n_rows, std::span<const int32_t> draft) {
+  Share share{&request, batch_.n_rows(), static_cast<int>(n_rows + draft.size()), -1, static_cast<int>(draft.size())};
   const int32_t sequence = static_cast<int32_t>(batch_.sequences.size());
   batch_.sequences.push_back({request.sequence.pages, request.sequence.state});
   for (size_t position = request.n_computed; position < request.n_computed + n_rows; ++position) {
@@ -230,6 +235,11 @@ void Scheduler::add_share(ActiveRequest& request, size_t n_rows) {
   }
   if (n_rows == request.n_pending() && request.options.max_tokens > 0) {
     share.logit_row = static_cast<int>(batch_.logit_rows.size());
+    batch_.logit_rows.push_back(batch_.n_rows() - 1);
+  }
+  for (size_t i = 0; i < draft.size(); ++i) {
+    const size_t position = request.n_computed + n_rows + i;
+    batch_.add_row(draft[i], static_cast<int32_t>(position), sequence, request.sequence.slot(static_cast<int64_t>(position)));
     batch_.logit_rows.push_back(batch_.n_rows() - 1);
   }
   shares_.push_back(share);
@@ -248,6 +258,7 @@ bool Scheduler::make_room(ActiveRequest& request) {
 void Scheduler::put_back(size_t running_index) {
   RequestPtr request = std::move(running_[running_index]);
   running_.erase(running_.begin() + static_cast<std::ptrdiff_t>(running_index));
+  drafting_.settle(*request);
   model_->cache().close(request->sequence, request->computed());
   request->n_computed = 0;
   waiting_.push_front(std::move(request));
@@ -256,18 +267,23 @@ void Scheduler::put_back(size_t running_index) {
 void Scheduler::finish_share(const Share& share) {
   ActiveRequest& request = *share.request;
   if (request.ended) return;
-  const bool due = request.n_generated() > 0 || request.n_computed + static_cast<size_t>(share.count) == next_checkpoint(request);
-  request.n_computed += static_cast<size_t>(share.count);
+  const int n_rows = share.count - share.n_draft;
+  const bool due = request.n_generated() > 0 || request.n_computed + static_cast<size_t>(n_rows) == next_checkpoint(request);
+  request.n_computed += static_cast<size_t>(n_rows);
   try {
+    drafting_.observe_rows(request, request.n_computed - static_cast<size_t>(n_rows), n_rows, share.first);
     if (due) keep_checkpoint(request, request.n_generated() > 0);
     if (request.n_generated() == 0) {
       if (request.callbacks.on_prefill) request.callbacks.on_prefill(static_cast<int>(request.n_computed), static_cast<int>(request.n_reused), static_cast<int>(request.n_prompt));
-      if (request.n_pending() == 0) model_->cache().publish(request.sequence, request.computed());
+      if (request.n_pending() == 0) {
+        drafting_.settle(request);
+        model_->cache().publish(request.sequence, request.computed());
+      }
     }
     if (request.n_pending() > 0) return;
     if (share.logit_row < 0) return end(request, StopReason::kMaxTokens);
     if (request.tokens.size() >= static_cast<size_t>(model_->n_context())) return end(request, StopReason::kContextFull);
-    emit_token(request, share);
+    verify(request, share);
   } catch (const Error& error) {
     fail(request, error.code(), error.what());
   } catch (const std::exception& error) {
@@ -275,20 +291,72 @@ void Scheduler::finish_share(const Share& share) {
   }
 }
 
-void Scheduler::emit_token(ActiveRequest& request, const Share& share) {
+/// Emits the token after the last certain row, and goes on through the drafted rows while they are what was emitted.
+void Scheduler::verify(ActiveRequest& request, const Share& share) {
+  const std::vector<int32_t> draft = request.draft->draft;
+  const size_t first = request.n_computed;
+  drafting_.observe_verify(request);
+  const int n_accepted = match_draft(std::span(draft).first(static_cast<size_t>(share.n_draft)), [&](int row) -> std::optional<int32_t> {
+    if (row > 0) ++request.n_computed;
+    emit_token(request, share, row);
+    return request.ended ? std::nullopt : std::optional(request.tokens.back());
+  });
+  drafting_.observe_verdict(request, n_accepted);
+  drafting_.observe_rows(request, first, static_cast<int>(request.n_computed - first), share.first + share.count - share.n_draft);
+}
+
+void Scheduler::emit_token(ActiveRequest& request, const Share& share, int row) {
   Forward& forward = model_->forward();
-  SampledToken sampled = request.sampler.sample(forward.logits(share.logit_row), request.tokens);
+  SampledToken sampled = request.sampler.sample(forward.logits(share.logit_row + row), request.tokens);
   if (request.n_generated() == 0) request.first_token = Clock::now();
   const std::vector<int32_t>& stops = request.options.stop_tokens;
   if (std::find(stops.begin(), stops.end(), sampled.token) != stops.end()) return end(request, StopReason::kEndOfText);
   request.tokens.push_back(sampled.token);
-  if (request.callbacks.on_token) {
-    TokenEvent event{sampled.token, sampled.logprob, std::move(sampled.top), {}};
-    forward.append_choice(share.first + share.count - 1, event.choice.experts, event.choice.weights);
-    request.callbacks.on_token(event);
-  }
+  ++n_emitted_;
+  TokenEvent event{sampled.token, sampled.logprob, std::move(sampled.top), {}, row < share.n_draft && request.draft->draft[static_cast<size_t>(row)] == sampled.token};
+  forward.append_choice(share.first + share.count - share.n_draft - 1 + row, event.choice.experts, event.choice.weights);
+  drafting_.observe_token(request, event);
+  if (request.callbacks.on_token) request.callbacks.on_token(event);
   if (request.n_generated() >= static_cast<size_t>(request.options.max_tokens)) return end(request, StopReason::kMaxTokens);
   if (request.tokens.size() >= static_cast<size_t>(model_->n_context())) return end(request, StopReason::kContextFull);
+}
+
+/// Per MoE layer, over the rows that wanted logits; mean of the layers.
+double Scheduler::distinct_experts() const {
+  std::vector<uint16_t> experts;
+  std::vector<float> weights;
+  for (const int32_t row : batch_.logit_rows) model_->forward().append_choice(row, experts, weights);
+  if (experts.empty()) return 0;
+  const size_t per_row = experts.size() / batch_.logit_rows.size();
+  size_t distinct = 0, first = 0;
+  std::vector<bool> seen;
+  for (const LayerSpec& layer : model_->spec().layers) {
+    if (layer.ffn.kind != FfnKind::kMoe) continue;
+    seen.assign(static_cast<size_t>(layer.ffn.n_experts), false);
+    const size_t k = static_cast<size_t>(layer.ffn.n_experts_used);
+    for (size_t row = 0; row < batch_.logit_rows.size(); ++row) {
+      for (size_t i = row * per_row + first; i < row * per_row + first + k; ++i) {
+        distinct += !seen[experts[i]];
+        seen[experts[i]] = true;
+      }
+    }
+    first += k;
+  }
+  return static_cast<double>(distinct) / model_->spec().n_moe_layers();
+}
+
+/// What the pass cost, where it was all of one sort.
+void Scheduler::book_pass(double ms) {
+  std::vector<ActiveRequest*> decoding;
+  int n_drafted = 0;
+  int64_t context = 0;
+  for (const Share& share : shares_) {
+    context += static_cast<int64_t>(share.request->tokens.size());
+    n_drafted += share.n_draft;
+    if (share.count - share.n_draft == 1 && share.logit_row >= 0) decoding.push_back(share.request);
+  }
+  if (n_prefill_rows_ == 0) drafting_.observe_pass(decoding, n_drafted, n_emitted_, ms, distinct_experts());
+  else if (decoding.empty()) drafting_.observe_prefill(n_prefill_rows_, context, ms);
 }
 
 void Scheduler::end(ActiveRequest& request, StopReason reason) {
@@ -305,6 +373,12 @@ void Scheduler::end(ActiveRequest& request, StopReason reason) {
   timings.n_prompt = static_cast<int>(request.n_prompt);
   timings.n_reused = static_cast<int>(request.n_reused);
   timings.n_generated = static_cast<int>(request.n_generated());
+  timings.n_drafted = request.draft->n_drafted;
+  timings.n_accepted = request.draft->n_accepted;
+  timings.n_passes = request.draft->n_passes;
+  timings.draft_ms = request.draft->draft_ms;
+  timings.plain_ms = drafting_.plain_ms(static_cast<int64_t>(request.tokens.size()));
+  if (timings.n_passes > 0) timings.distinct_experts = request.draft->distinct_experts / timings.n_passes;
   if (request.callbacks.on_ended) request.callbacks.on_ended(reason, timings);
 }
 
@@ -317,7 +391,9 @@ void Scheduler::fail(ActiveRequest& request, ErrorCode code, const std::string& 
 /// Lets go of the requests that have ended; what a running one computed stays known as a prefix.
 void Scheduler::settle() {
   for (const RequestPtr& request : running_) {
-    if (request->ended && request->sequence.is_open()) model_->cache().close(request->sequence, request->computed());
+    if (!request->ended || !request->sequence.is_open()) continue;
+    drafting_.settle(*request);
+    model_->cache().close(request->sequence, request->computed());
   }
   const auto is_over = [](const RequestPtr& request) { return request->ended; };
   std::erase_if(running_, is_over);

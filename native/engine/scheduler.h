@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "engine/active_request.h"
+#include "engine/drafting.h"
 #include "engine/engine.h"
 #include "engine/loaded_model.h"
 #include "engine/pace.h"
@@ -24,7 +25,7 @@ class Scheduler {
  public:
   static constexpr int kMaxRunning = 32;
 
-  /// Starts the thread. `model` was made with max_logit_rows >= kMaxRunning.
+  /// Starts the thread. `model` was made with max_logit_rows >= kMaxRunning + Drafting::kMaxDraftRows.
   Scheduler(std::unique_ptr<LoadedModel> model, const EngineOptions& options);
   /// Ends every request as cancelled, then joins. Must not be called from a callback.
   ~Scheduler();
@@ -38,10 +39,11 @@ class Scheduler {
 
  private:
   using RequestPtr = std::unique_ptr<ActiveRequest>;
-  /// A request's rows in the batch: [first, first + count); the last one wants logits if `logit_row` >= 0.
+  /// A request's rows in the batch: [first, first + count), the last n_draft of them drafted. If `logit_row` >= 0, the last row
+  /// that is not and those that are want logits.
   struct Share {
     ActiveRequest* request;
-    int first, count, logit_row;
+    int first, count, logit_row, n_draft;
   };
 
   void loop();
@@ -55,12 +57,15 @@ class Scheduler {
   size_t next_checkpoint(const ActiveRequest& request) const;
   size_t rows_to_checkpoint(const ActiveRequest& request) const;
   void keep_checkpoint(ActiveRequest& request, bool generated);
-  void add_share(ActiveRequest& request, size_t n_rows);
+  void add_share(ActiveRequest& request, size_t n_rows, std::span<const int32_t> draft = {});
   bool make_room(ActiveRequest& request);
   void put_back(size_t running_index);
   bool keep_going();
   void finish_share(const Share& share);
-  void emit_token(ActiveRequest& request, const Share& share);
+  void verify(ActiveRequest& request, const Share& share);
+  void emit_token(ActiveRequest& request, const Share& share, int row);
+  double distinct_experts() const;
+  void book_pass(double ms);
   void settle();
   void end(ActiveRequest& request, StopReason reason);
   void fail(ActiveRequest& request, ErrorCode code, const std::string& message);
@@ -77,6 +82,8 @@ class Scheduler {
   std::vector<Share> shares_;
   int n_prefill_rows_ = 0;
   Pace pace_;
+  Drafting drafting_;
+  int n_emitted_ = 0;                 // tokens of the current pass
 
   mutable std::mutex mutex_;          // guards the five below
   std::condition_variable arrived_;

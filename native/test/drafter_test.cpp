@@ -200,8 +200,8 @@ TEST("masked diffusion: one pass, and denoising in both orders") {
   const ReferenceCase reference("mdlm");
   ModelSpec target;
   target.n_vocab = 79;   // the mask is a token that the target does not have
-  MdlmModel model(kFolder + "mdlm.gguf", target);
   const std::unique_ptr<Ops> ops = exact_ops();
+  MdlmModel model(kFolder + "mdlm.gguf", target);
   model.attach(*ops, {}, {});
   CHECK(model.context_window() == 24 && model.max_length() == 6 && model.n_steps() == 3);
   model.run(reference.numbers("sequence"));

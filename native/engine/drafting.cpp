@@ -1,0 +1,219 @@
+// See drafting.h.
+#include "engine/drafting.h"
+
+#include <algorithm>
+#include <cstdio>
+
+#include "base/debug_switches.h"
+#include "engine/active_request.h"
+
+namespace conclave {
+
+namespace {
+
+constexpr int kShadowLength = 8;
+constexpr double kFadedTries = 6;   // what other requests' tries weigh at the start of a new one
+
+ExpertShape shape_of(const LoadedModel& model) {
+  ExpertShape shape;
+  double expert_bytes = 0;
+  for (size_t i = 0; i < model.spec().layers.size(); ++i) {
+    const FfnSpec& ffn = model.spec().layers[i].ffn;
+    if (ffn.kind != FfnKind::kMoe) continue;
+    const LayerWeights& w = model.weights().layers[i];
+    shape.n_experts = ffn.n_experts;
+    shape.n_used = ffn.n_experts_used;
+    expert_bytes += static_cast<double>(w.gate.expert_bytes() + w.up.expert_bytes() + w.down.expert_bytes()) * ffn.n_experts_used;
+  }
+  if (model.active_bytes() > 0) shape.expert_share = expert_bytes / static_cast<double>(model.active_bytes());
+  return shape;
+}
+
+int64_t context_of(std::span<ActiveRequest* const> decoding) {
+  int64_t context = 0;
+  for (const ActiveRequest* request : decoding) context += static_cast<int64_t>(request->tokens.size());
+  return context;
+}
+
+}  // namespace
+
+// A recurrent state cannot be taken back to where a draft went wrong: no drafts there.
+Drafting::Drafting(LoadedModel& model)
+    : model_(model), enabled_(!model.is_plain() && !model.cache().is_recurrent()), log_(debug_switch_int("CONCLAVE_DRAFT_LOG", 0, 1) == 1), controller_(shape_of(model)) {}
+
+std::unique_ptr<DraftState> Drafting::make_state(const DraftOptions& options) const {
+  auto state = std::make_unique<DraftState>();
+  state->options = options;
+  const int wanted = options.mode == DraftMode::kMaskedDiffusion ? kMaskedDiffusion : options.mode == DraftMode::kBlockDiffusion ? kBlockDiffusion : -1;
+  bool found = wanted < 0 || model_.is_plain();
+  for (const auto& drafter : model_.drafters()) found = found || drafter->kind() == wanted;
+  if (!found) throw Error(ErrorCode::kBadArgument, std::string("a ") + draft_kind_name(wanted) + " drafter was asked for and none was loaded with the model");
+  if (options.length < 0 || options.length > AcceptanceMeter::kMaxPositions) {
+    throw Error(ErrorCode::kBadArgument, "the draft length is " + std::to_string(options.length) + "; it must be 0 (as it pays) to " + std::to_string(AcceptanceMeter::kMaxPositions));
+  }
+  for (const auto& drafter : model_.drafters()) state->models.push_back(enabled_ ? drafter->make_drafter() : nullptr);
+  return state;
+}
+
+Drafter* Drafting::model_for(DraftState& state) const {
+  const DraftMode mode = state.options.mode;
+  Drafter* found = nullptr;
+  for (size_t i = 0; i < state.models.size(); ++i) {
+    const int kind = model_.drafters()[i]->kind();
+    if (mode == DraftMode::kMaskedDiffusion && kind != kMaskedDiffusion) continue;
+    if (mode == DraftMode::kBlockDiffusion && kind != kBlockDiffusion) continue;
+    if (mode == DraftMode::kLookup || mode == DraftMode::kOff) continue;
+    if (found == nullptr || kind == kBlockDiffusion) found = state.models[i].get();
+  }
+  return found;
+}
+
+/// Look-up where it has a match that does as well as the model's drafts do; else the model.
+Drafter* Drafting::source(DraftState& state, std::span<const int32_t> tokens, Offer& offer) const {
+  const DraftMode mode = state.options.mode;
+  Drafter* model = model_for(state);
+  offer = {};
+  if (mode == DraftMode::kLookup || mode == DraftMode::kAuto) offer = state.lookup.offer(tokens);
+  if (model == nullptr) return offer.max_length > 0 ? &state.lookup : nullptr;
+  const Offer other = model->offer(tokens);
+  const bool heard = state.meter.n_tries(other.kind) > 1 || state.options.length > 0;
+  if (offer.max_length > 0 && (!heard || state.meter.estimate(offer.kind, 0) >= state.meter.estimate(other.kind, 0))) return &state.lookup;
+  offer = other;
+  return model;
+}
+
+/// The row that emits the last token, and the last that the context holds, have no use for what follows.
+int Drafting::limit(const ActiveRequest& request) const {
+  const auto left = static_cast<int64_t>(request.options.max_tokens) - static_cast<int64_t>(request.n_generated()) - 1;
+  const auto room = int64_t{model_.n_context()} - static_cast<int64_t>(request.tokens.size());
+  return static_cast<int>(std::clamp<int64_t>(std::min(left, room), 0, AcceptanceMeter::kMaxPositions));
+}
+
+void Drafting::propose(ActiveRequest& request, Drafter& drafter, int kind, int n) {
+  DraftState& state = *request.draft;
+  // Others are not sent away for a guess.
+  if (n < 1 || !model_.cache().reserve(request.sequence, static_cast<int64_t>(request.tokens.size()) + n)) return;
+  const Clock::time_point start = Clock::now();
+  state.draft = drafter.propose(request.tokens, request.sequence.pages, n).tokens;
+  state.kind = kind;
+  const double ms = ms_between(start, Clock::now());
+  state.draft_ms += ms;
+  step_draft_ms_ += ms;
+  controller_.observe_draft(kind, static_cast<int>(state.draft.size()), ms);
+}
+
+/// Drafts that are not verified: what they would have been worth is seen from what is emitted.
+void Drafting::start_shadows(ActiveRequest& request) {
+  DraftState& state = *request.draft;
+  const std::span<const int32_t> tokens = request.tokens;
+  const DraftMode mode = state.options.mode;
+  if ((mode == DraftMode::kLookup || mode == DraftMode::kAuto) && !state.shadow_lookup.active()) {
+    const Offer offer = state.lookup.offer(tokens);
+    if (offer.max_length > 0) state.shadow_lookup.start(offer.kind, state.lookup.propose(tokens, {}, kShadowLength).tokens);
+  }
+  Drafter* model = model_for(state);
+  if (model == nullptr || state.shadow_model.active()) return;
+  const Offer offer = model->offer(tokens);
+  const int n = std::min(offer.max_length, kShadowLength);
+  if (n < 1 || !controller_.may_shadow(offer.kind, state.meter) || !model_.cache().reserve(request.sequence, static_cast<int64_t>(tokens.size()) + n)) return;
+  const Clock::time_point start = Clock::now();
+  state.shadow_model.start(offer.kind, model->propose(tokens, request.sequence.pages, n).tokens);
+  const double ms = ms_between(start, Clock::now());
+  state.draft_ms += ms;
+  controller_.observe_draft(offer.kind, n, ms);
+  controller_.observe_shadow_cost(ms);
+}
+
+void Drafting::plan(std::span<ActiveRequest* const> decoding, bool beside_prefill) {
+  step_draft_ms_ = 0;
+  for (ActiveRequest* request : decoding) request->draft->draft.clear();
+  if (!enabled_ || decoding.empty()) return;
+  std::vector<DraftCandidate> candidates;
+  std::vector<Drafter*> sources;
+  bool any = false;
+  int room = std::max(0, kMaxDraftRows);
+  for (ActiveRequest* request : decoding) {
+    DraftState& state = *request->draft;
+    DraftCandidate candidate{.offer = {}, .meter = &state.meter, .limit = 0};
+    Drafter* from = state.options.mode == DraftMode::kOff ? nullptr : source(state, request->tokens, candidate.offer);
+    if (from != nullptr && state.options.length > 0) {
+      const int n = std::min({state.options.length, candidate.offer.max_length, limit(*request), room});
+      propose(*request, *from, candidate.offer.kind, n);
+      room -= static_cast<int>(state.draft.size());
+      candidate.offer.max_length = 0;
+    } else if (from != nullptr) {
+      candidate.limit = limit(*request);
+      any = true;
+    }
+    candidates.push_back(candidate);
+    sources.push_back(from);
+  }
+  if (!any || beside_prefill) return;   // beside a prompt a pass's time says nothing about its drafts
+  const DraftAnswer answer = controller_.choose(candidates, room, context_of(decoding));
+  if (log_) std::fprintf(stderr, "conclave: %s\n", to_text(answer).c_str());
+  for (size_t i = 0; i < decoding.size(); ++i) {
+    if (candidates[i].limit == 0) continue;
+    if (answer.lengths[i] > 0) propose(*decoding[i], *sources[i], candidates[i].offer.kind, answer.lengths[i]);
+    else start_shadows(*decoding[i]);
+  }
+}
+
+void Drafting::observe_rows(ActiveRequest& request, size_t first, int count, int row) {
+  if (!enabled_ || count == 0) return;
+  for (size_t i = 0; i < request.draft->models.size(); ++i) {
+    const bool taps = !model_.drafters()[i]->taps().empty();
+    request.draft->models[i]->observe({.tokens = request.tokens, .pages = request.sequence.pages, .first = static_cast<int64_t>(first), .count = count,
+                                       .taps = taps ? model_.forward().taps(row, count) : Tensor{}});
+  }
+}
+
+void Drafting::count(DraftState& state, int kind, int n, int n_accepted) {
+  state.meter.observe(kind, n, n_accepted);
+  all_.observe(kind, n, n_accepted);
+}
+
+void Drafting::observe_token(ActiveRequest& request, const TokenEvent& event) {
+  DraftState& state = *request.draft;
+  const ExpertChoice& choice = event.choice;
+  state.n_accepted += event.drafted;
+  if (!enabled_ || state.options.mode == DraftMode::kOff) return;
+  if (request.n_generated() == 1) state.meter = all_.faded(kFadedTries);
+  for (ShadowDraft* shadow : {&state.shadow_lookup, &state.shadow_model}) {
+    if (!shadow->active() || !shadow->follow(event.token)) continue;
+    count(state, shadow->kind(), shadow->length(), shadow->n_right());
+    shadow->drop();
+  }
+  const size_t k = static_cast<size_t>(controller_.costs().shape().n_used);
+  if (k > 0 && choice.experts.size() == state.last_experts.size() && !choice.experts.empty()) {
+    size_t shared = 0;
+    for (size_t i = 0; i < choice.experts.size(); ++i) {
+      const auto begin = state.last_experts.begin() + static_cast<std::ptrdiff_t>(i / k * k), end = begin + static_cast<std::ptrdiff_t>(std::min(k, state.last_experts.size() - i / k * k));
+      shared += std::find(begin, end, choice.experts[i]) != end;
+    }
+    controller_.observe_repeat(static_cast<double>(shared) / static_cast<double>(choice.experts.size()));
+  }
+  state.last_experts = choice.experts;
+}
+
+void Drafting::observe_verify(ActiveRequest& request) {
+  ++request.draft->n_passes;
+  request.draft->n_drafted += static_cast<int>(request.draft->draft.size());
+}
+
+void Drafting::observe_verdict(ActiveRequest& request, int n_accepted) {
+  DraftState& state = *request.draft;
+  if (!state.draft.empty() && !request.ended) count(state, state.kind, static_cast<int>(state.draft.size()), n_accepted);
+}
+
+void Drafting::observe_pass(std::span<ActiveRequest* const> decoding, int n_drafted, int n_emitted, double ms, double distinct_experts) {
+  for (ActiveRequest* request : decoding) request->draft->distinct_experts += distinct_experts;
+  controller_.observe_pass({.n_sequences = static_cast<int>(decoding.size()), .n_drafted = n_drafted, .n_emitted = n_emitted, .context = context_of(decoding),
+                            .draft_ms = n_drafted > 0 ? step_draft_ms_ : 0, .pass_ms = ms, .distinct_experts = distinct_experts});
+}
+
+void Drafting::settle(ActiveRequest& request) {
+  if (!enabled_) return;
+  for (const auto& drafter : request.draft->models) drafter->settle(request.sequence.pages);
+}
+
+}  // namespace conclave

@@ -1,0 +1,336 @@
+// Drafting through the engine's door: it changes no token, greedy or sampled, on any reference model, with any drafter, alone or in
+// company; a row of a verifying pass has the bits that it has alone; and what is reported of it adds up.
+#include <algorithm>
+#include <cstring>
+#include <filesystem>
+#include <fstream>
+#include <map>
+#include <random>
+
+#include "base/error.h"
+#include "check.h"
+#include "engine/engine.h"
+#include "engine/loaded_model.h"
+#include "engine_run.h"
+#include "gguf_builder.h"
+#include "golden.h"
+
+using namespace conclave;
+using namespace conclave::test;
+using Tokens = std::vector<int32_t>;
+
+namespace {
+
+const std::string kEmbedded = CONCLAVE_FIXTURES "/../../models/default/tiny-Q8_0.gguf";
+
+EngineOptions options_for(const std::string& path, bool exact) {
+  EngineOptions options;
+  options.path = path;
+  options.n_threads = 2;
+  if (exact) {
+    options.precision = Precision::kExact;
+    options.kv_type = DType::kF32;
+  }
+  return options;
+}
+
+RequestOptions request_for(Tokens tokens, int max_tokens, DraftOptions draft, float temperature = 0.f, uint64_t seed = 0) {
+  RequestOptions request;
+  request.tokens = std::move(tokens);
+  request.max_tokens = max_tokens;
+  request.sampler.temperature = temperature;
+  request.sampler.seed = seed;
+  request.draft = draft;
+  return request;
+}
+
+/// Words that come again, as in code and lists, so that look-up has something to find.
+Tokens prompt_of(int variant, int n_vocab) {
+  std::mt19937 random(static_cast<unsigned>(variant) * 7919u + 1);
+  Tokens phrase, tokens;
+  for (int i = 0; i < 3 + variant % 9; ++i) phrase.push_back(static_cast<int32_t>(5 + random() % static_cast<unsigned>(n_vocab - 5)));
+  while (tokens.size() < static_cast<size_t>(12 + variant % 50)) {
+    tokens.insert(tokens.end(), phrase.begin(), phrase.end());
+    tokens.push_back(static_cast<int32_t>(5 + random() % static_cast<unsigned>(n_vocab - 5)));
+  }
+  return tokens;
+}
+
+struct TemporaryFile {
+  std::string path;
+  ~TemporaryFile() { std::filesystem::remove(path); }
+};
+
+/// A drafter of random weights for a target of this width and vocabulary: always wrong, or nearly.
+struct RandomDrafter {
+  bool dflash = true;
+  uint32_t d = 256, n_vocab = 4096;
+  std::vector<int32_t> taps{0, 1, 3};
+
+  TemporaryFile write() const {
+    GgufBuilder b;
+    const std::string a = dflash ? "dflash." : "conclave-mdlm.";
+    b.string("general.architecture", a.substr(0, a.size() - 1)).u32(a + "block_count", 2).u32(a + "embedding_length", d).u32(a + "feed_forward_length", 128);
+    b.u32(a + "attention.head_count", 4).u32(a + "attention.head_count_kv", 2).u32(a + "attention.key_length", 32).u32("tokenizer.ggml.mask_token_id", 4);
+    if (dflash) {
+      std::vector<int32_t> ids = taps;
+      for (int32_t& id : ids) ++id;
+      b.u32(a + "block_size", 8).array(a + "target_layers", GgufType::kI32, ids);
+      b.tensor("fc.weight", {taps.size() * d, d}).tensor("enc.output_norm.weight", {d});
+    } else {
+      b.u32(a + "context_window", 20).u32(a + "draft_length", 5).u32(a + "steps", 2);
+      b.tensor("token_embd.weight", {d, n_vocab});
+    }
+    b.tensor("output_norm.weight", {d});
+    for (int i = 0; i < 2; ++i) {
+      const std::string block = "blk." + std::to_string(i) + ".";
+      for (const char* norm : {"attn_norm.weight", "ffn_norm.weight"}) b.tensor(block + norm, {d});
+      for (const char* norm : {"attn_q_norm.weight", "attn_k_norm.weight"}) b.tensor(block + norm, {32});
+      b.tensor(block + "attn_q.weight", {d, 128}).tensor(block + "attn_k.weight", {d, 64}).tensor(block + "attn_v.weight", {d, 64}).tensor(block + "attn_output.weight", {128, d});
+      b.tensor(block + "ffn_gate.weight", {d, 128}).tensor(block + "ffn_up.weight", {d, 128}).tensor(block + "ffn_down.weight", {128, d});
+    }
+    std::vector<std::byte> bytes = b.build();
+    size_t data = 0;
+    for (const TensorRecord& tensor : b.tensors) data += tensor.dims[0] * (tensor.dims.size() > 1 ? tensor.dims[1] : 1) * sizeof(float);
+    std::mt19937 random(17);
+    std::normal_distribution<float> normal(0.f, 0.08f);
+    for (size_t at = bytes.size() - data; at < bytes.size(); at += sizeof(float)) {
+      const float value = normal(random);
+      std::memcpy(bytes.data() + at, &value, sizeof value);
+    }
+    const std::filesystem::path path = std::filesystem::temp_directory_path() / (dflash ? "conclave-draft-test-dflash.gguf" : "conclave-draft-test-mdlm.gguf");
+    std::ofstream(path, std::ios::binary).write(reinterpret_cast<const char*>(bytes.data()), static_cast<std::streamsize>(bytes.size()));
+    return {path.string()};
+  }
+};
+
+struct Counts {
+  int drafted = 0, accepted = 0, passes = 0, generated = 0;
+  void add(const RunTimings& t) { drafted += t.n_drafted, accepted += t.n_accepted, passes += t.n_passes, generated += t.n_generated; }
+};
+
+/// Every request's tokens, with and without drafting, must be the same.
+Counts compare(Engine& plain, Engine& drafting, const std::vector<RequestOptions>& requests, bool together) {
+  std::vector<RequestOptions> bare = requests;
+  for (RequestOptions& request : bare) request.draft = {};
+  const auto expected = run_together(plain, bare);
+  std::vector<std::shared_ptr<Outcome>> actual;
+  if (together) actual = run_together(drafting, requests);
+  else for (const RequestOptions& request : requests) actual.push_back(run(drafting, request));
+  Counts counts;
+  for (size_t i = 0; i < requests.size(); ++i) {
+    CHECK_MSG(actual[i]->failure.empty() && expected[i]->failure.empty(), actual[i]->failure + expected[i]->failure);
+    CHECK_MSG(actual[i]->tokens == expected[i]->tokens, "prompt " + std::to_string(i) + " is answered differently when drafted");
+    for (size_t t = 0; t < actual[i]->events.size(); ++t) {   // probabilities and routing are those of the same rows
+      CHECK(actual[i]->events[t].logprob == expected[i]->events[t].logprob);
+      CHECK(actual[i]->events[t].choice.experts == expected[i]->events[t].choice.experts && actual[i]->events[t].choice.weights == expected[i]->events[t].choice.weights);
+    }
+    const RunTimings& timings = actual[i]->timings;
+    const int n_marked = static_cast<int>(std::count_if(actual[i]->events.begin(), actual[i]->events.end(), [](const TokenEvent& event) { return event.drafted; }));
+    CHECK(timings.n_accepted <= timings.n_drafted && n_marked == timings.n_accepted);
+    CHECK(timings.n_passes + timings.n_accepted == timings.n_generated + (actual[i]->reason == StopReason::kEndOfText ? 1 : 0));
+    counts.add(timings);
+  }
+  return counts;
+}
+
+void print(const char* name, const Counts& counts) {
+  std::printf("    %-28s %d tokens in %d passes, %d drafted, %d accepted\n", name, counts.generated, counts.passes, counts.drafted, counts.accepted);
+}
+
+}  // namespace
+
+TEST("a row's logits have the same bits whatever rows it is computed with") {
+  for (const bool exact : {false, true}) {
+    LoadedModel model(options_for(kEmbedded, exact), 40);
+    const Tokens tokens = prompt_of(23, 4000);
+    std::vector<std::vector<float>> alone;
+    for (const size_t n_together : {size_t{1}, size_t{2}, size_t{3}, size_t{5}, size_t{8}, size_t{16}, tokens.size()}) {
+      Sequence sequence;
+      model.cache().open(sequence, tokens);
+      for (size_t first = 0; first < tokens.size(); first += n_together) {
+        Batch batch;
+        batch.sequences.push_back({sequence.pages, sequence.state});
+        for (size_t at = first; at < std::min(tokens.size(), first + n_together); ++at) {
+          batch.logit_rows.push_back(batch.n_rows());
+          batch.add_row(tokens[at], static_cast<int32_t>(at), 0, sequence.slot(static_cast<int64_t>(at)));
+        }
+        model.forward().run(batch);
+        for (int row = 0; row < batch.n_rows(); ++row) {
+          const std::span<const float> logits = model.forward().logits(row);
+          if (n_together == 1) alone.emplace_back(logits.begin(), logits.end());
+          else CHECK_MSG(std::memcmp(alone[first + static_cast<size_t>(row)].data(), logits.data(), logits.size_bytes()) == 0,
+                         "row " + std::to_string(row) + " of " + std::to_string(n_together) + (exact ? " (exact)" : " (fast)"));
+        }
+      }
+      model.cache().close(sequence, {});
+    }
+  }
+}
+
+TEST("greedy answers to 200 prompts are the same with look-up, alone and in company") {
+  std::vector<RequestOptions> requests;
+  for (int i = 0; i < 200; ++i) requests.push_back(request_for(prompt_of(i, 4096), 24, {DraftMode::kLookup, 1 + i % 10}));
+  const auto plain = Engine::open(options_for(kEmbedded, false)), drafting = Engine::open(options_for(kEmbedded, false));
+  const Counts alone = compare(*plain, *drafting, requests, false);
+  print("embedded, one by one", alone);
+  CHECK(alone.drafted > 1000 && alone.accepted > 100 && alone.passes < alone.generated);
+  const Counts company = compare(*plain, *drafting, requests, true);
+  print("embedded, together", company);
+  CHECK(company.drafted > 500 && company.accepted > 50);
+  for (RequestOptions& request : requests) request.draft = {DraftMode::kAuto, 0};
+  print("embedded, as it pays", compare(*plain, *drafting, requests, false));
+}
+
+TEST("greedy answers of every reference model are the same with look-up") {
+  Counts all;
+  for (const GoldenCase& golden : golden_cases()) {
+    std::unique_ptr<Engine> engine;
+    try {
+      engine = Engine::open(options_for(golden.model, true));
+    } catch (const Error& error) {
+      if (error.code() != ErrorCode::kUnsupported) throw;
+      continue;
+    }
+    const int room = std::min(32, engine->n_context() - static_cast<int>(golden.prompt.size()));
+    std::vector<RequestOptions> requests{request_for(golden.prompt, room, {DraftMode::kLookup, 6})};
+    for (int i = 0; i < 3; ++i) requests.push_back(request_for(prompt_of(i, engine->spec().n_vocab), std::min(room, 24), {DraftMode::kLookup, 3 + 4 * i}));
+    const Counts counts = compare(*engine, *engine, requests, false);
+    print(golden.name.c_str(), counts);
+    all.passes += counts.passes, all.generated += counts.generated, all.drafted += counts.drafted, all.accepted += counts.accepted;
+  }
+  print("all reference models", all);
+  CHECK(all.drafted > 0 && all.accepted > 0);
+}
+
+TEST("drafters that are wrong change nothing: block and masked diffusion of random weights") {
+  const TemporaryFile block = RandomDrafter{}.write(), masked = RandomDrafter{.dflash = false}.write();
+  EngineOptions options = options_for(kEmbedded, false);
+  const auto plain = Engine::open(options);
+  options.drafters = {block.path, masked.path};
+  const auto drafting = Engine::open(options);
+  for (const DraftOptions draft : {DraftOptions{DraftMode::kBlockDiffusion, 7}, DraftOptions{DraftMode::kMaskedDiffusion, 5}, DraftOptions{DraftMode::kAuto, 4}, DraftOptions{DraftMode::kAuto, 0}}) {
+    std::vector<RequestOptions> requests;
+    for (int i = 0; i < 24; ++i) requests.push_back(request_for(prompt_of(i, 4096), 20, draft, i % 2 == 0 ? 0.f : 1.f, static_cast<uint64_t>(i)));
+    const Counts counts = compare(*plain, *drafting, requests, false);
+    print(draft.mode == DraftMode::kAuto ? "auto" : draft.mode == DraftMode::kBlockDiffusion ? "block diffusion" : "masked diffusion", counts);
+    if (draft.length > 0) CHECK(counts.drafted > 200);
+    print("  together", compare(*plain, *drafting, requests, true));
+  }
+}
+
+TEST("sampled answers are the same token for token, with the whole sampler chain") {
+  std::vector<RequestOptions> requests;
+  for (int i = 0; i < 40; ++i) {
+    RequestOptions request = request_for(prompt_of(i, 4096), 24, {DraftMode::kLookup, 5}, 0.6f, static_cast<uint64_t>(i));
+    request.sampler.repetition_penalty = 1.05f;
+    request.sampler.logit_bias = {{7, 0.5f}};
+    request.sampler.n_top_logprobs = 3;
+    requests.push_back(request);
+  }
+  const auto plain = Engine::open(options_for(kEmbedded, false)), drafting = Engine::open(options_for(kEmbedded, false));
+  const Counts counts = compare(*plain, *drafting, requests, true);
+  print("sampled", counts);
+  CHECK(counts.accepted > 0);
+}
+
+TEST("the first four tokens at temperature 1 have the target's distribution") {
+  // Draws with drafting under one set of seeds, without under another: two samples of one distribution, or not.
+  constexpr int kDraws = 1500, kTokens = 4;
+  const auto engine = Engine::open(options_for(kEmbedded, false));
+  // The model's own words, and then again from the start: it is likely, not sure, to go on as before.
+  Tokens prompt = run(*engine, request_for(prompt_of(4, 4096), 48, {}))->tokens;
+  prompt.insert(prompt.end(), prompt.begin(), prompt.begin() + 20);
+  const auto sample = [&](DraftOptions draft, uint64_t first_seed, Counts& counts) {
+    std::vector<std::shared_ptr<Outcome>> all;
+    for (int begin = 0; begin < kDraws; begin += 50) {
+      std::vector<RequestOptions> requests;
+      for (int i = begin; i < begin + 50; ++i) {
+        requests.push_back(request_for(prompt, kTokens, draft, 1.f, first_seed + static_cast<uint64_t>(i)));
+        requests.back().sampler.top_k = 0, requests.back().sampler.top_p = 1, requests.back().sampler.min_p = 0;
+      }
+      for (const auto& outcome : run_together(*engine, requests)) all.push_back(outcome), counts.add(outcome->timings);
+    }
+    return all;
+  };
+  Counts drafted_counts, plain_counts;
+  const auto drafted = sample({DraftMode::kLookup, 3}, 1, drafted_counts), plain = sample({}, 1000001, plain_counts);
+  print("with drafts", drafted_counts);
+  CHECK(drafted_counts.drafted > kDraws && drafted_counts.accepted > kDraws / 4 && drafted_counts.passes < plain_counts.passes);
+  for (size_t at = 0; at < kTokens; ++at) {
+    std::map<int32_t, std::pair<double, double>> seen;
+    for (const auto& outcome : drafted) ++seen[at < outcome->tokens.size() ? outcome->tokens[at] : -1].first;
+    for (const auto& outcome : plain) ++seen[at < outcome->tokens.size() ? outcome->tokens[at] : -1].second;
+    double chi2 = 0, rest_a = 0, rest_b = 0;
+    int freedom = -1;
+    const auto add = [&](double a, double b) { chi2 += (a - b) * (a - b) / (a + b), ++freedom; };
+    for (const auto& [token, counts] : seen) {
+      if (counts.first + counts.second < 20) rest_a += counts.first, rest_b += counts.second;
+      else add(counts.first, counts.second);
+    }
+    if (rest_a + rest_b > 0) add(rest_a, rest_b);
+    // Wilson and Hilferty: the cube root of chi2 / freedom is nearly normal; 3.3 is p = 0.0005.
+    const double z = freedom > 0 ? (std::cbrt(chi2 / freedom) - (1 - 2.0 / (9 * freedom))) / std::sqrt(2.0 / (9 * freedom)) : 0;
+    std::printf("    token %zu: chi-square %.1f with %d degrees of freedom, z = %.2f\n", at + 1, chi2, freedom, z);
+    CHECK(freedom > 0 && z < 3.3);
+  }
+}
+
+TEST("prefixes that drafted requests leave behind are as good as computed ones") {
+  const TemporaryFile block = RandomDrafter{}.write();
+  EngineOptions options = options_for(kEmbedded, false);
+  const auto plain = Engine::open(options);
+  options.drafters = {block.path};
+  options.n_context = 256;   // pages run short, too
+  const auto drafting = Engine::open(options);
+  Tokens conversation = prompt_of(3, 4096);
+  for (int turn = 0; turn < 4; ++turn) {
+    std::vector<RequestOptions> requests;
+    for (int i = 0; i < 6; ++i) {
+      Tokens branch = conversation;
+      branch.push_back(100 + i);
+      requests.push_back(request_for(branch, 20, {i % 2 == 0 ? DraftMode::kLookup : DraftMode::kBlockDiffusion, 5}));
+    }
+    compare(*plain, *drafting, requests, true);
+    const Tokens answer = run(*drafting, requests[0])->tokens;
+    conversation = requests[0].tokens;
+    conversation.insert(conversation.end(), answer.begin(), answer.end());
+  }
+}
+
+TEST("limits hold within a run of accepted drafts: stop tokens, length and context") {
+  const auto engine = Engine::open(options_for(kEmbedded, false));
+  const Tokens prompt = prompt_of(8, 4096);
+  const Tokens answer = run(*engine, request_for(prompt, 30, {}))->tokens;
+  for (int n = 1; n < 12; ++n) CHECK(run(*engine, request_for(prompt, n, {DraftMode::kLookup, 9}))->tokens == Tokens(answer.begin(), answer.begin() + n));
+  RequestOptions stopping = request_for(prompt, 30, {DraftMode::kLookup, 9});
+  stopping.stop_tokens = {answer[6]};
+  const auto first = std::find(answer.begin(), answer.end(), answer[6]);
+  const auto outcome = run(*engine, stopping);
+  CHECK(outcome->reason == StopReason::kEndOfText && outcome->tokens == Tokens(answer.begin(), first));
+  EngineOptions small = options_for(kEmbedded, false);
+  small.n_context = static_cast<int>(prompt.size()) + 10;
+  const auto full = run(*Engine::open(small), request_for(prompt, 100, {DraftMode::kLookup, 9}));
+  CHECK(full->reason == StopReason::kContextFull && full->tokens == Tokens(answer.begin(), answer.begin() + 10));
+}
+
+TEST("what cannot be done is said: no such drafter, two of a kind, a drafter as a model") {
+  const TemporaryFile block = RandomDrafter{}.write();
+  EngineOptions options = options_for(kEmbedded, false);
+  const auto engine = Engine::open(options);
+  const auto message = [](const std::function<void()>& action) -> std::string {
+    try {
+      action();
+    } catch (const Error& error) {
+      return error.what();
+    }
+    return "nothing was thrown";
+  };
+  CHECK(message([&] { engine->submit(request_for({1, 2}, 4, {DraftMode::kBlockDiffusion, 0}), {}); }) == "a block diffusion drafter was asked for and none was loaded with the model");
+  CHECK(message([&] { engine->submit(request_for({1, 2}, 4, {DraftMode::kLookup, 99}), {}); }).find("the draft length is 99") == 0);
+  options.drafters = {block.path, block.path};
+  CHECK(message([&] { Engine::open(options); }).find("two drafters of the same kind") == 0);
+  CHECK(message([&] { Engine::open(options_for(block.path, false)); }).find("this file holds a drafter ('dflash')") == 0);
+}
+
+int main(int argc, char** argv) { return conclave::test::run_tests(argc, argv); }
