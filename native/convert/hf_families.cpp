@@ -22,6 +22,13 @@ constexpr HfKey kCommonKeys[] = {
     {"norm_topk_prob", "expert_weights_norm", Kind::kBool},
 };
 
+constexpr HfKey kGraniteKeys[] = {
+    {"embedding_multiplier", "embedding_scale", Kind::kF32, true},
+    {"residual_multiplier", "residual_scale", Kind::kF32, true},
+    {"attention_multiplier", "attention.scale", Kind::kF32, true},
+    {"logits_scaling", "logit_scale", Kind::kF32, true},
+};
+
 constexpr HfKey kQwen2MoeKeys[] = {
     {"moe_intermediate_size", "expert_feed_forward_length", Kind::kU32, true},
     {"shared_expert_intermediate_size", "expert_shared_feed_forward_length", Kind::kU32, true},
@@ -31,6 +38,8 @@ constexpr HfKey kQwen3MoeKeys[] = {
 };
 
 constexpr HfFamily kFamilies[] = {
+    {"aquilamoe", "llama", true, {}},   // grown from a dense Llama-like model; its folder's names are taken to be Mixtral's
+    {"granitemoe", "granitemoe", true, kGraniteKeys},
     {"mixtral", "llama", true, {}},
     {"olmoe", "olmoe", false, {}},
     {"qwen2_moe", "qwen2moe", false, kQwen2MoeKeys},
@@ -48,8 +57,8 @@ constexpr HfTensor kTensors[] = {
     {"self_attn.k_proj.weight", "attn_k.weight", HfLayout::kHeads},
     {"self_attn.v_proj.weight", "attn_v.weight"},
     {"self_attn.o_proj.weight", "attn_output.weight"},
-    {"self_attn.q_proj.bias", "attn_q.bias"},
-    {"self_attn.k_proj.bias", "attn_k.bias"},
+    {"self_attn.q_proj.bias", "attn_q.bias", HfLayout::kHeads},
+    {"self_attn.k_proj.bias", "attn_k.bias", HfLayout::kHeads},
     {"self_attn.v_proj.bias", "attn_v.bias"},
     {"self_attn.q_norm.weight", "attn_q_norm.weight"},
     {"self_attn.k_norm.weight", "attn_k_norm.weight"},
@@ -73,6 +82,11 @@ constexpr HfTensor kTensors[] = {
     {"block_sparse_moe.experts.*.w1.weight", "ffn_gate_exps.weight", HfLayout::kExpert},
     {"block_sparse_moe.experts.*.w2.weight", "ffn_down_exps.weight", HfLayout::kExpert},
     {"block_sparse_moe.experts.*.w3.weight", "ffn_up_exps.weight", HfLayout::kExpert},
+
+    // Granite's own names.
+    {"block_sparse_moe.router.layer.weight", "ffn_gate_inp.weight"},
+    {"block_sparse_moe.input_linear.weight", "ffn_gate_exps.weight", HfLayout::kGateUp, true, "ffn_up_exps.weight"},
+    {"block_sparse_moe.output_linear.weight", "ffn_down_exps.weight"},
 };
 
 }  // namespace

@@ -24,7 +24,7 @@ struct HfFamily {
 
 enum class HfLayout {
   kPlain,          // as it is
-  kHeads,          // rows of q or k: halves become pairs where the family asks for it
+  kHeads,          // rows of q or k, or their biases: halves become pairs where the family asks for it
   kVector,         // a matrix of one row becomes a vector
   kExpert,         // one tensor per expert ("*" in the name) becomes a part of one
   kGateUp,         // [experts][2 ff][d]: the first half is the gate, the second goes to `second`

@@ -197,7 +197,8 @@ class Gatherer {
       case HfLayout::kPlain:
       case HfLayout::kHeads: {
         const int64_t pairs = rule.layout == HfLayout::kHeads ? head_rows_ : 0;
-        if (pairs > 0 && rows % pairs != 0) bad("tensor '" + printable(tensor.name) + "' has " + std::to_string(rows) + " rows, which heads of " + std::to_string(pairs) + " do not divide");
+        const int64_t paired = dims.size() == 1 ? dims[0] : rows;
+        if (pairs > 0 && (paired % pairs != 0 || pairs % 2 != 0)) bad("tensor '" + printable(tensor.name) + "' has " + std::to_string(paired) + " rows, which heads of " + std::to_string(pairs) + " do not divide");
         return put(tensor, target, dims, {tensor.bytes.data(), rows}, pairs);
       }
       case HfLayout::kVector:

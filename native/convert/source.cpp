@@ -52,6 +52,12 @@ size_t SourceTensor::source_bytes() const { return static_cast<size_t>(n_rows())
 
 void SourceTensor::read_rows(int64_t first, int64_t n, float* out) const {
   const int64_t width = dims.at(0);
+  if (pair_rows > 0 && dims.size() == 1) {
+    std::vector<float> values(static_cast<size_t>(width));
+    dequantize_row(type, parts[0].data, values.data(), width);
+    for (int64_t i = 0; i < width; ++i) out[i] = values[static_cast<size_t>(paired_row(i, pair_rows))];
+    return;
+  }
   const size_t stride = row_bytes(type, width);
   size_t part = 0;
   int64_t part_begin = 0;

@@ -22,7 +22,7 @@ struct SourceTensor {
   DType type;                       // F32, F16 or BF16
   std::vector<int64_t> dims;        // GGUF order: dims[0] is contiguous
   std::vector<SourceRows> parts;    // one after another: an expert each, or the whole
-  int64_t pair_rows = 0;            // rows of a head whose halves become adjacent pairs; 0: the order stays
+  int64_t pair_rows = 0;            // rows of a head (values, of a vector) whose halves become adjacent pairs; 0: the order stays
 
   int64_t n_rows() const;
   size_t source_bytes() const;

@@ -70,6 +70,14 @@ FolderModel olmoe() {
   for (const char* name : {"q_norm", "k_norm"}) model.add(std::string("model.layers.0.self_attn.") + name + ".weight", {kHeads * kHead});
   return model;
 }
+/// Gate and up in one tensor, and four scalars.
+FolderModel granite() {
+  FolderModel model = FolderModel{.type = "granitemoe", .extra = R"(,"embedding_multiplier":12,"residual_multiplier":0.22,"attention_multiplier":0.1,"logits_scaling":6)", .tensors = {}}.attention();
+  model.add("model.layers.0.block_sparse_moe.router.layer.weight", {kExperts, kWidth});
+  model.add("model.layers.0.block_sparse_moe.input_linear.weight", {kExperts, 2 * kFf, kWidth});
+  model.add("model.layers.0.block_sparse_moe.output_linear.weight", {kExperts, kWidth, kFf});
+  return model;
+}
 FolderModel qwen2() {
   FolderModel model = FolderModel{.type = "qwen2_moe", .extra = {}, .tensors = {}}.attention().experts("mlp", "gate_proj", "up_proj", "down_proj");
   for (const char* name : {"q", "k", "v"}) model.add(std::string("model.layers.0.self_attn.") + name + "_proj.bias", {kHeads * kHead});
@@ -142,7 +150,7 @@ std::vector<GgufEntry> tokenizer(const std::string& json, int64_t n_vocab, const
 }  // namespace
 
 TEST("a folder of each family becomes a file that binds") {
-  for (const FolderModel& model : {mixtral(), olmoe(), qwen2(), qwen3()}) {
+  for (const FolderModel& model : {mixtral(), olmoe(), granite(), qwen2(), qwen3()}) {
     const TemporaryFolder folder;
     model.write(folder);
     const SourceModel source = open_source(folder.path());
@@ -151,7 +159,8 @@ TEST("a folder of each family becomes a file that binds") {
     bind_weights(*file, spec);
     CHECK(spec.layers[0].ffn.n_experts == kExperts && spec.layers[0].ffn.n_experts_used == 2 && spec.layers[0].ffn.d_ff == kFf);
     CHECK(spec.layers[0].attention.rope.base == 5e5f && spec.bos_token == 0 && spec.eos_token == 0);
-    CHECK(spec.layers[0].ffn.router.renormalise == (model.type == "mixtral" || model.type == "qwen3_moe"));
+    if (model.type != "granitemoe") CHECK(spec.layers[0].ffn.router.renormalise == (model.type == "mixtral" || model.type == "qwen3_moe"));
+    CHECK(spec.residual_scale == (model.type == "granitemoe" ? 0.22f : 1.f));
   }
 }
 
@@ -166,6 +175,22 @@ TEST("Mixtral's q and k rows become adjacent pairs within their head, others kee
     CHECK(q[static_cast<size_t>(row * kWidth)] == first + static_cast<float>(wanted * kWidth));
     CHECK(v[static_cast<size_t>(row * kWidth)] == v[0] + static_cast<float>(row * kWidth));
   }
+}
+
+TEST("biases of q and k go with their rows") {
+  FolderModel model = mixtral();
+  model.type = "aquilamoe";
+  for (const char* name : {"q", "k", "v"}) model.add(std::string("model.layers.0.self_attn.") + name + "_proj.bias", {kHeads * kHead});
+  const TemporaryFolder folder;
+  model.write(folder);
+  const SourceModel source = open_source(folder.path());
+  const std::vector<float> rows_of_k = rows(source, "blk.0.attn_k.weight"), k = rows(source, "blk.0.attn_k.bias"), v = rows(source, "blk.0.attn_v.bias");
+  for (size_t i = 0; i < k.size(); ++i) {
+    CHECK((k[i] - k[0]) * kWidth == rows_of_k[i * kWidth] - rows_of_k[0]);
+    CHECK(v[i] == v[0] + static_cast<float>(i));
+  }
+  const auto file = written(source, folder.path("out.gguf"));
+  bind_weights(*file, spec_from_gguf(*file));
 }
 
 TEST("experts come one after another, also out of a tensor that holds gate and up together") {
@@ -201,7 +226,7 @@ TEST("what is missing, unknown or different is named") {
   refuse(model, "differs in shape or type from the other experts'");
   model = mixtral();
   model.type = "bert";
-  refuse(model, "models of the type 'bert' cannot be converted yet; mixtral, olmoe");
+  refuse(model, "models of the type 'bert' cannot be converted yet; aquilamoe, granitemoe, mixtral, olmoe");
   for (const auto& [extra, part] : std::initializer_list<std::pair<const char*, const char*>>{
            {R"(,"hidden_act":"gelu")", "another activation"}, {R"(,"sliding_window":4096)", "'sliding_window'"}, {R"(,"quantization_config":{})", "'quantization_config'"},
            {R"(,"rope_scaling":{"rope_type":"longrope"})", "'longrope'"}, {R"(,"vocab_size":3)", "outside the model's vocabulary of 3"}, {R"(,"hidden_size":-1)", "'hidden_size' has a value of the wrong kind"}}) {
