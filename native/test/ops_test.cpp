@@ -264,7 +264,7 @@ TEST("attend: types, groups, windows, sinks and softcap; unseen memory stays out
 
 // ---- routing -----------------------------------------------------------------------------------------------------
 
-struct RouteCase { std::vector<float> logits; RouterSpec spec; int k; std::vector<float> selection_bias; std::vector<int32_t> experts; std::vector<double> weights; const char* why; };
+struct RouteCase { std::vector<float> logits; RouterSpec spec; int k; std::vector<float> selection_bias; std::vector<int32_t> experts; std::vector<double> weights; const char* why; std::vector<float> expert_scale = {}; };
 
 RouterSpec router(RouterScore score, RouterOrder order, bool renormalise, float scale) {
   RouterSpec spec;
@@ -292,6 +292,7 @@ std::vector<RouteCase> route_cases() {
       {{3, 0, 2, 2}, groups, 1, {0, 0, 0, 0}, {2}, {logistic(2)}, "the group with the best two, not the best one"},
       {{-100, -100, -100, -100}, router(RouterScore::kSigmoid, RouterOrder::kBeforeTopK, true, 1.f), 1, {}, {0}, {logistic(-100) / 6.103515625e-5}, "the renormalising sum has a floor"},
       {{1, 1.01f, -5, 0.995f}, mixer, 2, {}, {1, 0}, {1 / (1 + std::exp(-0.01) + std::exp(-0.015)), 1 / (1 + std::exp(-0.005))}, "SparseMixer: softmax over the near ones left"},
+      {{0, 3, 1, 2}, router(RouterScore::kSoftmax, RouterOrder::kBeforeTopK, true, 1.f), 2, {}, {1, 3}, {5 * e / (e + 1), 7 / (e + 1)}, "Gemma 4: the chosen experts' own scales come last", {1, 5, 1, 7}},
   };
 }
 
@@ -306,8 +307,9 @@ TEST("route: each family's rule, on logits chosen by hand") {
       for (int64_t r = 0; r < 2; ++r)
         for (int64_t i = 0; i < 64; ++i) x.view.f32(r)[i] = i == 0 ? 1.f : 0.f;
       std::vector<int32_t> ids(static_cast<size_t>(2 * c.k));
-      const Weight bias{reinterpret_cast<const std::byte*>(c.selection_bias.data()), DType::kF32, n_experts, 1, 1, "bias", nullptr};
-      level.ops->route({{ids.data(), DType::kI32, 2, c.k, c.k}, weights.view, x.view, &weight.view, nullptr, c.selection_bias.empty() ? nullptr : &bias, c.spec, c.k});
+      const auto per_expert = [&](const std::vector<float>& values) { return Weight{reinterpret_cast<const std::byte*>(values.data()), DType::kF32, n_experts, 1, 1, "per expert", nullptr}; };
+      const Weight bias = per_expert(c.selection_bias), scale = per_expert(c.expert_scale);
+      level.ops->route({{ids.data(), DType::kI32, 2, c.k, c.k}, weights.view, x.view, &weight.view, nullptr, c.selection_bias.empty() ? nullptr : &bias, c.expert_scale.empty() ? nullptr : &scale, c.spec, c.k});
       for (int64_t r = 0; r < 2; ++r)
         for (int j = 0; j < c.k; ++j) {
           CHECK_MSG(ids[static_cast<size_t>(r * c.k + j)] == c.experts[static_cast<size_t>(j)], level.name + std::string(" ") + c.why + ": wrong expert");
@@ -434,7 +436,7 @@ TEST("no rows: every op does nothing") {
     KvLayer layer{nullptr, nullptr, DType::kF16, 4, 64, 64, 0};
     level.ops->store_kv({layer, none.view, none.view, {}});
     level.ops->attend({none.view, none.view, layer, 4, 1.f, 0.f, 0, nullptr, {}, {}, {}});
-    level.ops->route({ids, few.view, none.view, &ffn.gate.view, nullptr, nullptr, RouterSpec{}, 1});
+    level.ops->route({ids, few.view, none.view, &ffn.gate.view, nullptr, nullptr, nullptr, RouterSpec{}, 1});
     level.ops->moe_ffn({none.view, none.view, ids, few.view, ffn.view(), Activation::kSilu, 1.f, false});
     level.ops->dense_ffn({none.view, none.view, ffn.view(), Activation::kSilu, 1.f, false, nullptr});
   }

@@ -12,6 +12,8 @@
 
 #if defined(_MSC_VER)
 #define CONCLAVE_INLINE __forceinline
+#elif defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define CONCLAVE_INLINE inline   // checks on every lane, inlined everywhere, take the compiler minutes
 #else
 #define CONCLAVE_INLINE inline __attribute__((always_inline))
 #endif
