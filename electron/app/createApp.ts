@@ -2,6 +2,7 @@
 // Services know each other only through the small functions passed here.
 import { join } from "node:path";
 import { createChatService } from "../chat/chatService.ts";
+import { createLibraryService } from "../chat/libraryService.ts";
 import type { Notice } from "../contract/app.ts";
 import { AppError } from "../contract/errors.ts";
 import type { Handlers } from "../contract/ipc.ts";
@@ -141,6 +142,7 @@ export function createApp(options: AppOptions): App {
       },
     },
     chat,
+    library: createLibraryService({ database, publish }),
     models,
     experts,
     settings,

@@ -3,11 +3,12 @@
 import type { Conversation, Message } from "../contract/chat.ts";
 import { AppError } from "../contract/errors.ts";
 import type { Publish } from "../contract/ipc.ts";
-import { findConversation, updateConversation } from "../db/conversations.ts";
+import { findConversation, listConversations, updateConversation } from "../db/conversations.ts";
 import type { Database } from "../db/database.ts";
 import { findMessage, listMessages } from "../db/messages.ts";
 
 export interface Conversations {
+  all(): Conversation[];
   /** @throws AppError 'not-found'. */
   get(id: string): Conversation;
   /** Tells the windows how it is now. */
@@ -47,6 +48,7 @@ export function createConversations(
   }
 
   return {
+    all: () => listConversations(database),
     get,
     announce,
     change(id, values) {

@@ -5,12 +5,13 @@ import { app } from "./app.ts";
 import { chat } from "./chat.ts";
 import { engine } from "./engine.ts";
 import { experts } from "./experts.ts";
+import { library } from "./library.ts";
 import { models } from "./models.ts";
 import { type CallSpec, type ServiceSpec } from "./service.ts";
 import { settings } from "./settings.ts";
 import { templates } from "./templates.ts";
 
-export const services = { app, chat, models, engine, experts, settings, templates } as const satisfies Record<
+export const services = { app, chat, library, models, engine, experts, settings, templates } as const satisfies Record<
   string,
   ServiceSpec
 >;

@@ -1,10 +1,13 @@
 // Connects every feature's store to the services; called once, before the first render.
 import { startChatStore } from "../chat/chatStore.ts";
 import { startContextStore } from "../chat/contextStore.ts";
+import { startDraftStore } from "../chat/draftStore.ts";
+import { startLibraryStore } from "../chat/libraryStore.ts";
 import { startTraceStore } from "../experts/traceStore.ts";
 import { startModelsStore } from "../models/modelsStore.ts";
 import { startSettingsStore } from "../platform/settingsStore.ts";
 import { startTheme } from "../platform/theme.ts";
+import { startTemplatesStore } from "../templates/templatesStore.ts";
 import { startEngineStore } from "./engineStore.ts";
 
 export function startStores(): void {
@@ -14,5 +17,8 @@ export function startStores(): void {
   startModelsStore();
   startChatStore();
   startContextStore();
+  startLibraryStore();
+  startDraftStore();
   startTraceStore();
+  startTemplatesStore();
 }

@@ -30,10 +30,12 @@ beforeEach(() => {
   useSettings.setState(defaultSettings);
   offerUndo.mockReset();
   updateConversation.mockReset();
-  updateConversation.mockImplementation(async ({ conversationId: _, ...change }: Partial<Conversation> & object) => {
-    stored = { ...stored, ...change };
-    return stored;
-  });
+  updateConversation.mockImplementation(
+    async ({ conversationId: _, ...change }: Partial<Conversation> & { conversationId: string }) => {
+      stored = { ...stored, ...change };
+      return stored;
+    },
+  );
   dispatch({ type: "conversationsLoaded", conversations: [stored] });
   dispatch({ type: "opened", conversationId: "c1", messages: [] });
   render(<ConversationSettings />);

@@ -1,4 +1,5 @@
 // A conversation that has not begun: what is loaded, and a few ways to begin.
+import type { ReactNode } from "react";
 import { sendText } from "./actions/sendMessage.ts";
 
 const openings = [
@@ -11,9 +12,11 @@ const openings = [
 interface EmptyThreadProps {
   /** Name of the model that will answer; null: none is known yet. */
   readonly modelName: string | null;
+  /** More ways to begin. */
+  readonly beginnings?: ReactNode;
 }
 
-export function EmptyThread({ modelName }: EmptyThreadProps) {
+export function EmptyThread({ modelName, beginnings }: EmptyThreadProps) {
   return (
     <div className="flex min-h-0 flex-1 flex-col items-center justify-center gap-6 overflow-y-auto px-6">
       <div className="text-center">
@@ -37,6 +40,7 @@ export function EmptyThread({ modelName }: EmptyThreadProps) {
           </li>
         ))}
       </ul>
+      {beginnings}
     </div>
   );
 }

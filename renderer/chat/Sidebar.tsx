@@ -1,9 +1,12 @@
 // The left column: new chat, search over all messages, the conversations, settings.
 import { useEffect, useState } from "react";
-import { Settings as SettingsIcon, SquarePen } from "lucide-react";
+import { MoreHorizontal, Settings as SettingsIcon, SquarePen } from "lucide-react";
 import { reportError } from "../platform/toasts.ts";
 import { client } from "../platform/client.ts";
+import { IconButton } from "../ui/IconButton.tsx";
+import { Menu, MenuItem } from "../ui/Menu.tsx";
 import { newChat } from "./actions/conversationActions.ts";
+import { exportAll, importConversations, newFolder } from "./actions/libraryActions.ts";
 import { openConversation } from "./chatStore.ts";
 import { ConversationList } from "./ConversationList.tsx";
 
@@ -70,10 +73,11 @@ function SearchResults({ query }: { readonly query: string }) {
 
 interface SidebarProps {
   readonly width: number;
+  onTemplates(): void;
   onSettings(): void;
 }
 
-export function Sidebar({ width, onSettings }: SidebarProps) {
+export function Sidebar({ width, onTemplates, onSettings }: SidebarProps) {
   const [query, setQuery] = useState("");
   return (
     <nav
@@ -82,13 +86,32 @@ export function Sidebar({ width, onSettings }: SidebarProps) {
       className="flex h-full shrink-0 flex-col border-r border-line bg-surface"
     >
       <div className="flex flex-col gap-2 p-2">
-        <button
-          type="button"
-          onClick={() => void newChat.perform()}
-          className="flex h-9 items-center gap-2 rounded-md px-2 font-medium hover:bg-hover"
-        >
-          <SquarePen size={16} aria-hidden /> New chat
-        </button>
+        <div className="flex items-center">
+          <button
+            type="button"
+            onClick={() => void newChat.perform()}
+            className="flex h-9 flex-1 items-center gap-2 rounded-md px-2 font-medium hover:bg-hover"
+          >
+            <SquarePen size={16} aria-hidden /> New chat
+          </button>
+          <Menu
+            align="end"
+            trigger={
+              <IconButton label="More for conversations">
+                <MoreHorizontal size={16} aria-hidden />
+              </IconButton>
+            }
+          >
+            {[newFolder, importConversations, exportAll].map(({ id, label, isEnabled, perform }) => (
+              <MenuItem
+                key={id}
+                label={label}
+                disabled={isEnabled?.() === false}
+                onSelect={() => setTimeout(() => void perform())}
+              />
+            ))}
+          </Menu>
+        </div>
         <input
           id="search"
           type="search"
@@ -106,6 +129,13 @@ export function Sidebar({ width, onSettings }: SidebarProps) {
         {query.trim() === "" ? <ConversationList /> : <SearchResults query={query.trim()} />}
       </div>
       <div className="border-t border-line p-2">
+        <button
+          type="button"
+          onClick={onTemplates}
+          className="flex h-9 w-full items-center gap-2 rounded-md px-2 hover:bg-hover"
+        >
+          <ScrollText size={16} aria-hidden /> Templates
+        </button>
         <button
           type="button"
           onClick={onSettings}

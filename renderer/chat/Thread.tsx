@@ -1,5 +1,14 @@
 // The open conversation's shown branch. Follows the end while the reader is there; an upward scroll lets go.
-import { Fragment, useEffect, useLayoutEffect, useMemo, useRef, useState, type ComponentType } from "react";
+import {
+  Fragment,
+  useEffect,
+  useLayoutEffect,
+  useMemo,
+  useRef,
+  useState,
+  type ComponentType,
+  type ReactNode,
+} from "react";
 import { ArrowDown } from "lucide-react";
 import { useSettings } from "../platform/settingsStore.ts";
 import { Announcer } from "./Announcer.tsx";
@@ -25,9 +34,11 @@ interface ThreadProps {
   readonly AnswerText: ComponentType<AnswerTextProps>;
   /** Shown before the first message. */
   readonly modelName: string | null;
+  /** More ways to begin, shown with the others before the first message. */
+  readonly beginnings?: ReactNode;
 }
 
-export function Thread({ AnswerText, modelName }: ThreadProps) {
+export function Thread({ AnswerText, modelName, beginnings }: ThreadProps) {
   const branch = useShownBranch();
   const openId = useChat((state) => state.openId);
   const wide = useSettings((settings) => settings.wideColumn);
@@ -71,7 +82,7 @@ export function Thread({ AnswerText, modelName }: ThreadProps) {
     setAway(!following.current);
   };
 
-  if (isEmpty) return <EmptyThread modelName={modelName} />;
+  if (isEmpty) return <EmptyThread modelName={modelName} beginnings={beginnings} />;
   return (
     <div className="relative min-h-0 flex-1">
       <div

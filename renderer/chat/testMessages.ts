@@ -62,7 +62,6 @@ export const runOf = (fields: Partial<Run> = {}): Run => ({
     context: 8192,
     continuedFrom: 0,
     template: null,
-    template: null,
   },
   reuse: { kind: "kept", turn: null },
   ...fields,

@@ -1,0 +1,34 @@
+// Files between the page and the person's disk, the same in a browser tab and in the desktop window.
+
+export interface TextFile {
+  readonly fileName: string;
+  readonly mediaType: string;
+  readonly text: string;
+}
+
+/** Hands a file to the browser's own download. */
+export function saveFile({ fileName, mediaType, text }: TextFile): void {
+  const url = URL.createObjectURL(new Blob([text], { type: `${mediaType};charset=utf-8` }));
+  const link = document.createElement("a");
+  link.href = url;
+  link.download = fileName;
+  link.click();
+  // The download has its own hold on the blob once it has begun.
+  setTimeout(() => URL.revokeObjectURL(url), 60_000);
+}
+
+/** Asks for a file and reads it as UTF-8; null: cancelled. @param accept as in <input accept>. */
+export function pickTextFile(accept: string): Promise<string | null> {
+  const input = document.createElement("input");
+  input.type = "file";
+  input.accept = accept;
+  return new Promise((resolve, reject) => {
+    input.addEventListener("cancel", () => resolve(null));
+    input.addEventListener("change", () => {
+      const [file] = input.files ?? [];
+      if (file === undefined) resolve(null);
+      else file.text().then(resolve, reject);
+    });
+    input.click();
+  });
+}
