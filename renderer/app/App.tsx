@@ -3,13 +3,15 @@ import { useEffect } from "react";
 import { PanelLeft, PanelRight } from "lucide-react";
 import { Toaster } from "sonner";
 import { useChat } from "../chat/chatStore.ts";
-import { Composer } from "../chat/Composer.tsx";
 import { DetailsDialog } from "../chat/DetailsDialog.tsx";
 import { LinkDialog } from "../chat/LinkDialog.tsx";
 import { Sidebar } from "../chat/Sidebar.tsx";
 import { Thread } from "../chat/Thread.tsx";
 import { ModelPicker } from "../models/ModelPicker.tsx";
 import { useModels } from "../models/modelsStore.ts";
+import { openTemplates } from "../templates/templateActions.ts";
+import { TemplateCards } from "../templates/TemplateCards.tsx";
+import { TemplatesDialog } from "../templates/TemplatesDialog.tsx";
 import { SettingsDialog } from "../settings/SettingsDialog.tsx";
 import { updateSettings, useSettings } from "../platform/settingsStore.ts";
 import { useTheme } from "../platform/theme.ts";
@@ -21,6 +23,8 @@ import { Inspector } from "./Inspector.tsx";
 import { useNarrow } from "./narrow.ts";
 import { useShell } from "./shellStore.ts";
 import { StatusBar } from "./StatusBar.tsx";
+import { TemplateComposer } from "./TemplateComposer.tsx";
+import { chooseTemplate } from "./templateUse.ts";
 
 function useSidebarShown(): boolean {
   const beside = useSettings((settings) => settings.sidebarOpen);
@@ -75,7 +79,11 @@ function SidebarColumn() {
         />
       )}
       <div className={over ? "absolute inset-y-0 left-0 z-30 flex shadow-2xl" : "flex"}>
-        <Sidebar width={width} onSettings={() => void actions.openSettings.perform()} />
+        <Sidebar
+          width={width}
+          onTemplates={() => void openTemplates.perform()}
+          onSettings={() => void actions.openSettings.perform()}
+        />
         <ResizeHandle
           label="Width of the conversation list"
           width={width}
@@ -118,13 +126,18 @@ export function App() {
       <div className="relative flex min-h-0 flex-1">
         {sidebarShown && <SidebarColumn />}
         <main className="flex min-w-0 flex-1 flex-col">
-          <Thread AnswerText={AnswerText} modelName={modelName} />
-          <Composer />
+          <Thread
+            AnswerText={AnswerText}
+            modelName={modelName}
+            beginnings={<TemplateCards onChoose={chooseTemplate} onAll={() => void openTemplates.perform()} />}
+          />
+          <TemplateComposer />
         </main>
         {inspectorOpen && <Inspector />}
       </div>
       <StatusBar />
       <SettingsDialog open={settingsOpen} onClose={() => useShell.setState({ settingsOpen: false })} />
+      <TemplatesDialog onUse={chooseTemplate} />
       <LinkDialog />
       <DetailsDialog />
       <Toaster position="bottom-right" theme={theme} offset={40} />

@@ -1,6 +1,6 @@
 // The left column: new chat, search over all messages, the conversations, settings.
 import { useEffect, useState } from "react";
-import { MoreHorizontal, Settings as SettingsIcon, SquarePen } from "lucide-react";
+import { MoreHorizontal, ScrollText, Settings as SettingsIcon, SquarePen } from "lucide-react";
 import { reportError } from "../platform/toasts.ts";
 import { client } from "../platform/client.ts";
 import { IconButton } from "../ui/IconButton.tsx";
