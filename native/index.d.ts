@@ -41,6 +41,8 @@ export interface LoadOptions {
   readonly prefillChunk?: number;
   readonly kvType?: 'F16' | 'BF16' | 'F32' | 'Q8_0';
   readonly exact?: boolean;
+  /** Files of drafting models for this one, at most one of a kind. */
+  readonly drafters?: readonly string[];
 }
 
 export interface SamplerOptions {
@@ -60,7 +62,11 @@ export interface RequestOptions {
   readonly maxTokens?: number;
   readonly stopTokens?: Uint32Array;
   readonly sampler?: SamplerOptions;
+  /** Never changes what is emitted, only when. `length`: tokens drafted at each step; 0 or absent: as many as pay. */
+  readonly draft?: { readonly mode: DraftMode; readonly length?: number };
 }
+
+export type DraftMode = 'off' | 'lookup' | 'mdlm' | 'dflash' | 'auto';
 
 export interface RunTimings {
   readonly queueMs: number;
@@ -72,6 +78,14 @@ export interface RunTimings {
   readonly generatedTokens: number;
   readonly draftedTokens: number;
   readonly acceptedTokens: number;
+  /** Forward passes that emitted the tokens. */
+  readonly passes: number;
+  /** Spent in drafters. */
+  readonly draftMs: number;
+  /** Of a pass without drafts, as measured lately on this machine; 0: not known. */
+  readonly plainMs: number;
+  /** Distinct experts per MoE layer and pass, mean. */
+  readonly distinctExperts: number;
 }
 
 export type StopReason = 'end-of-text' | 'max-tokens' | 'context-full' | 'cancelled';
@@ -83,6 +97,8 @@ export interface RequestBatch {
   readonly tokens: Uint32Array;
   /** [n] log-probabilities of the model's own distribution. */
   readonly logprobs: Float32Array;
+  /** [n] 1: a draft had it right, so that it cost no pass of its own. */
+  readonly drafted: Uint8Array;
   /** [n][moeLayers][expertsUsed] routing of the forward row that produced each token, best first. */
   readonly experts: Uint16Array;
   readonly expertWeights: Float32Array;

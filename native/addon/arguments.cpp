@@ -141,6 +141,26 @@ SamplerOptions sampler_options(const Napi::Value& value) {
   return sampler;
 }
 
+std::vector<std::string> drafter_paths(const Napi::Value& value) {
+  if (!value.IsArray()) refuse_type(value, "drafters", "an array of paths");
+  const auto list = value.As<Napi::Array>();
+  std::vector<std::string> paths;
+  for (uint32_t i = 0; i < list.Length(); ++i) paths.push_back(path(list.Get(i)));
+  return paths;
+}
+
+DraftOptions draft_options(const Napi::Value& value) {
+  if (!value.IsObject()) refuse_type(value, "draft", "an object");
+  const auto options = value.As<Napi::Object>();
+  const Napi::Value mode = options.Get("mode");
+  if (!mode.IsString()) refuse_type(mode, "draft.mode", "a string");
+  const std::optional<DraftMode> known = draft_mode_of(mode.As<Napi::String>().Utf8Value());
+  if (!known) refuse(value.Env(), "'draft.mode' is '" + mode.As<Napi::String>().Utf8Value().substr(0, 40) + "'; it must be 'off', 'lookup', 'mdlm', 'dflash' or 'auto'.");
+  DraftOptions draft{.mode = *known};
+  read_int(options, "length", draft.length);
+  return draft;
+}
+
 }  // namespace
 
 std::string path_argument(const Napi::CallbackInfo& info, size_t index) { return path(info[index]); }
@@ -168,6 +188,8 @@ EngineOptions engine_options(const Napi::Object& options) {
   bool exact = false;
   read_bool(options, "exact", exact);
   if (exact) result.precision = Precision::kExact;
+  const Napi::Value drafters = options.Get("drafters");
+  if (!drafters.IsUndefined()) result.drafters = drafter_paths(drafters);
   return result;
 }
 
@@ -179,6 +201,8 @@ RequestOptions request_options(const Napi::Object& options) {
   if (!stop_tokens.IsUndefined()) result.stop_tokens = token_ids(stop_tokens, "stopTokens");
   const Napi::Value sampler = options.Get("sampler");
   if (!sampler.IsUndefined()) result.sampler = sampler_options(sampler);
+  const Napi::Value draft = options.Get("draft");
+  if (!draft.IsUndefined()) result.draft = draft_options(draft);
   return result;
 }
 

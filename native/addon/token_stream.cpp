@@ -34,6 +34,10 @@ Napi::Object timings_object(Napi::Env env, const RunTimings& timings) {
   object.Set("generatedTokens", timings.n_generated);
   object.Set("draftedTokens", timings.n_drafted);
   object.Set("acceptedTokens", timings.n_accepted);
+  object.Set("passes", timings.n_passes);
+  object.Set("draftMs", timings.draft_ms);
+  object.Set("plainMs", timings.plain_ms);
+  object.Set("distinctExperts", timings.distinct_experts);
   return object;
 }
 
@@ -77,6 +81,7 @@ RequestCallbacks TokenStream::callbacks() {
     self->append([&](Batch& batch) {
       batch.tokens.push_back(static_cast<uint32_t>(event.token));
       batch.logprobs.push_back(event.logprob);
+      batch.drafted.push_back(event.drafted ? 1 : 0);
       batch.experts.insert(batch.experts.end(), event.choice.experts.begin(), event.choice.experts.end());
       batch.expert_weights.insert(batch.expert_weights.end(), event.choice.weights.begin(), event.choice.weights.end());
       if (self->with_top_) batch.top.push_back(event.top);
@@ -121,6 +126,7 @@ Napi::Object TokenStream::to_object(Napi::Env env, const Batch& batch) const {
   }
   object.Set("tokens", typed_array<Napi::Uint32Array>(env, batch.tokens));
   object.Set("logprobs", typed_array<Napi::Float32Array>(env, batch.logprobs));
+  object.Set("drafted", typed_array<Napi::Uint8Array>(env, batch.drafted));
   object.Set("experts", typed_array<Napi::Uint16Array>(env, batch.experts));
   object.Set("expertWeights", typed_array<Napi::Float32Array>(env, batch.expert_weights));
   if (with_top_) object.Set("top", top_array(env, batch.top));

@@ -30,6 +30,7 @@ class TokenStream : public Delivery, public std::enable_shared_from_this<TokenSt
     std::optional<Prefill> prefill;
     std::vector<uint32_t> tokens;
     std::vector<float> logprobs;
+    std::vector<uint8_t> drafted;
     std::vector<uint16_t> experts;
     std::vector<float> expert_weights;
     std::vector<std::vector<TopLogprob>> top;

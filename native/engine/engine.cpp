@@ -33,6 +33,15 @@ std::unique_ptr<Engine> Engine::open(const EngineOptions& options, const std::fu
   return std::make_unique<SchedulerEngine>(std::make_unique<LoadedModel>(options, Scheduler::kMaxRunning + Drafting::kMaxDraftRows, progress), options);
 }
 
+std::optional<DraftMode> draft_mode_of(std::string_view name) {
+  constexpr std::pair<std::string_view, DraftMode> kModes[] = {{"off", DraftMode::kOff}, {"lookup", DraftMode::kLookup}, {"mdlm", DraftMode::kMaskedDiffusion},
+                                                               {"dflash", DraftMode::kBlockDiffusion}, {"auto", DraftMode::kAuto}};
+  for (const auto& [known, mode] : kModes) {
+    if (name == known) return mode;
+  }
+  return std::nullopt;
+}
+
 LogitsResult compute_logits(const EngineOptions& options, const std::vector<int32_t>& tokens) {
   constexpr size_t kChunk = 64;
   EngineOptions own = options;

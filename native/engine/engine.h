@@ -5,7 +5,9 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/error.h"
@@ -16,6 +18,9 @@
 namespace conclave {
 
 enum class DraftMode { kOff, kLookup, kMaskedDiffusion, kBlockDiffusion, kAuto };
+
+/// "off", "lookup", "mdlm", "dflash", "auto"; nullopt for anything else.
+std::optional<DraftMode> draft_mode_of(std::string_view name);
 
 /// Drafting never changes what is emitted, only when.
 struct DraftOptions {

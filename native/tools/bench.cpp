@@ -12,6 +12,7 @@
 #include "base/json_writer.h"
 #include "engine/loaded_model.h"
 #include "forward/profiling_ops.h"
+#include "tools/bench_rows.h"
 #include "tools/commands.h"
 #include "tools/model_options.h"
 
@@ -147,13 +148,17 @@ void print_text(const Report& report, int n_prompt, int n_decode) {
 }  // namespace
 
 int command_bench(std::span<char* const> args) {
-  const Arguments arguments(args, {{"--prompt", "-p", true}, {"--decode", "-n", true}, {"--repeat", nullptr, true}, {"--chunk", nullptr, true},
+  const Arguments arguments(args, {{"--prompt", "-p", true}, {"--decode", "-n", true}, {"--repeat", nullptr, true}, {"--chunk", nullptr, true}, {"--rows", nullptr, true},
                                    {"--threads", "-t", true}, {"--exact", nullptr, false}, {"--json", nullptr, false}}, 1);
   const int n_prompt = static_cast<int>(arguments.integer("--prompt", 1, 1 << 20, 512));
   const int n_decode = static_cast<int>(arguments.integer("--decode", 1, 1 << 20, 64));
   const int n_repeats = static_cast<int>(arguments.integer("--repeat", 1, 1000, 3));
   EngineOptions options = engine_options(arguments);
   options.prefill_chunk = static_cast<int>(arguments.integer("--chunk", 1, 8192, options.prefill_chunk));
+  if (arguments.has("--rows")) {
+    bench_rows(options, arguments.integers("--rows", 1, 64), n_prompt, std::max(n_repeats, 9), arguments.has("--json"));
+    return 0;
+  }
   options.n_context = n_prompt + n_decode;
   options.plain = true;
 

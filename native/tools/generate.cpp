@@ -54,6 +54,8 @@ void print_json(const Outcome& outcome) {
   for (const int32_t token : outcome.tokens) json.value(token);
   json.end_array().field("stop_reason", reason_name(outcome.reason)).field("prompt_tokens", t.n_prompt).field("prefill_ms", t.prefill_ms);
   json.field("decode_ms", t.decode_ms).field("first_token_ms", t.first_token_ms);
+  json.field("drafted", t.n_drafted).field("accepted", t.n_accepted).field("passes", t.n_passes).field("draft_ms", t.draft_ms).field("plain_ms", t.plain_ms);
+  json.field("distinct_experts", t.distinct_experts);
   std::puts(json.end_object().text().c_str());
 }
 
@@ -62,11 +64,13 @@ void print_json(const Outcome& outcome) {
 int command_generate(std::span<char* const> args) {
   const Arguments arguments(args, {{"--tokens", nullptr, true}, {"--max-tokens", "-n", true}, {"--temperature", nullptr, true}, {"--seed", nullptr, true},
                                    {"--top-k", nullptr, true}, {"--top-p", nullptr, true}, {"--min-p", nullptr, true}, {"--repetition-penalty", nullptr, true},
-                                   {"--stop", nullptr, true}, {"--threads", "-t", true}, {"--exact", nullptr, false}, {"--json", nullptr, false}}, 1);
+                                   {"--stop", nullptr, true}, {"--threads", "-t", true}, {"--exact", nullptr, false}, {"--json", nullptr, false},
+                                   {"--draft", nullptr, true}, {"--draft-length", nullptr, true}, {"--drafter", nullptr, true}}, 1);
   RequestOptions request;
   request.tokens = token_argument(arguments);
   request.max_tokens = static_cast<int>(arguments.integer("--max-tokens", 0, 1 << 24, 128));
   request.stop_tokens = arguments.integers("--stop", 0, INT_MAX);
+  request.draft = draft_argument(arguments);
   SamplerOptions& sampler = request.sampler;
   sampler.temperature = static_cast<float>(arguments.real("--temperature", 0, 100, sampler.temperature));
   sampler.seed = static_cast<uint64_t>(arguments.integer("--seed", 0, INT64_MAX, 0));

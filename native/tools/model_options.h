@@ -7,6 +7,18 @@
 
 namespace conclave {
 
+/// Paths separated by commas.
+inline std::vector<std::string> paths_argument(const Arguments& arguments, const char* option) {
+  std::vector<std::string> paths;
+  std::string rest = arguments.text(option, "");
+  while (!rest.empty()) {
+    const size_t comma = rest.find(',');
+    paths.push_back(rest.substr(0, comma));
+    rest = comma == std::string::npos ? "" : rest.substr(comma + 1);
+  }
+  return paths;
+}
+
 /// `--exact` keeps the keys and values in F32 too: the path that is compared with reference outputs.
 inline EngineOptions engine_options(const Arguments& arguments) {
   EngineOptions options;
@@ -16,7 +28,15 @@ inline EngineOptions engine_options(const Arguments& arguments) {
     options.precision = Precision::kExact;
     options.kv_type = DType::kF32;
   }
+  options.drafters = paths_argument(arguments, "--drafter");
   return options;
+}
+
+inline DraftOptions draft_argument(const Arguments& arguments) {
+  const std::string name = arguments.text("--draft", "off");
+  const std::optional<DraftMode> mode = draft_mode_of(name);
+  if (!mode) throw UsageError("the option --draft is '" + printable(name) + "'; off, lookup, mdlm, dflash and auto are known");
+  return {.mode = *mode, .length = static_cast<int>(arguments.integer("--draft-length", 0, 16, 0))};
 }
 
 inline std::vector<int32_t> token_argument(const Arguments& arguments) {
