@@ -101,8 +101,7 @@ function Drawer({ id, name, icon, conversations, menu, onDrop }: DrawerProps) {
         >
           <ChevronRight size={14} aria-hidden className={`shrink-0 transition-transform ${open ? "rotate-90" : ""}`} />
           {icon}
-          <span className="truncate">{name}</span>{" "}
-          <span className="text-xs tabular-nums">{conversations.length}</span>
+          <span className="truncate">{name}</span> <span className="text-xs tabular-nums">{conversations.length}</span>
         </button>
         {menu}
       </div>
@@ -134,9 +133,8 @@ function FolderMenu({ folder }: { readonly folder: Folder }) {
     >
       <MenuItem
         label="Rename"
-        onSelect={() =>
-          setTimeout(() => useLibrary.setState({ naming: { folderId: folder.id, conversationId: null } }))
-        }
+        movesFocus
+        onSelect={() => useLibrary.setState({ naming: { folderId: folder.id, conversationId: null } })}
       />
       <MenuItem label="Delete folder" danger onSelect={() => void deleteFolder(folder)} />
     </Menu>

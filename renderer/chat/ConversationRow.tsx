@@ -50,9 +50,8 @@ function MoveMenu({ conversation }: { readonly conversation: Conversation }) {
       )}
       <MenuItem
         label="New folder…"
-        onSelect={() =>
-          setTimeout(() => useLibrary.setState({ naming: { folderId: null, conversationId: conversation.id } }))
-        }
+        movesFocus
+        onSelect={() => useLibrary.setState({ naming: { folderId: null, conversationId: conversation.id } })}
       />
     </SubMenu>
   );
@@ -115,7 +114,7 @@ export function ConversationRow({ conversation, open, generating }: RowProps) {
           </button>
         }
       >
-        <MenuItem label="Rename" hint="F2" onSelect={() => setTimeout(() => setRenaming(true))} />
+        <MenuItem label="Rename" hint="F2" movesFocus onSelect={() => setRenaming(true)} />
         <MenuItem
           label={conversation.pinned ? "Unpin" : "Pin"}
           onSelect={() => void setPinned(conversation.id, !conversation.pinned)}

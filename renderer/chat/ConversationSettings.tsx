@@ -61,7 +61,7 @@ function Presets() {
       ))}
       <MenuItem label="As in Settings" onSelect={() => void applyPreset({ name: "As in Settings", ...plainManner })} />
       <MenuSeparator />
-      <MenuItem label="Save these as a preset…" onSelect={() => setTimeout(() => setNaming(true))} />
+      <MenuItem label="Save these as a preset…" movesFocus onSelect={() => setNaming(true)} />
       {presets.length > 0 && (
         <SubMenu label="Delete a preset">
           {presets.map((preset) => (

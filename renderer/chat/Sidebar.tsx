@@ -107,7 +107,8 @@ export function Sidebar({ width, onTemplates, onSettings }: SidebarProps) {
                 key={id}
                 label={label}
                 disabled={isEnabled?.() === false}
-                onSelect={() => setTimeout(() => void perform())}
+                movesFocus
+                onSelect={() => void perform()}
               />
             ))}
           </Menu>
