@@ -28,7 +28,7 @@ export function startAnswer(
   let text = "";
   const tokens: number[] = [];
   const handle = engine.run(
-    { messages, sampler: options.sampler, seed },
+    { messages, sampler: options.sampler, seed, draft: options.draft },
     {
       onPrefill: () => {},
       onTokens: (piece) => {
@@ -52,6 +52,12 @@ export function answerJson(answer: Answer, info: LoadedInfo, model: string): str
     tokens: answer.tokens,
     prompt_tokens: timings.promptTokens,
     reused_tokens: timings.reusedTokens,
+    drafted: timings.draftedTokens,
+    accepted: timings.acceptedTokens,
+    passes: timings.passes ?? 0,
+    draft_ms: round(timings.draftMs ?? 0),
+    plain_ms: round(timings.plainMs ?? 0),
+    distinct_experts: round(timings.distinctExperts ?? 0),
     stop_reason: answer.reason,
     seed: answer.seed,
     model,

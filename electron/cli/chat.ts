@@ -34,7 +34,8 @@ async function answerOnce(engine: EngineApi, options: ChatOptions, prompt: strin
 
 function load(engine: EngineApi, options: ChatOptions, path: string) {
   const { threads, exact } = options;
-  return engine.load({ path, threads, context: 0, chatTemplate: "model", exact }, () => {});
+  const drafters = options.drafters.map((file) => resolve(file));
+  return engine.load({ path, threads, context: 0, chatTemplate: "model", exact, drafters }, () => {});
 }
 
 async function chat(options: ChatOptions): Promise<void> {

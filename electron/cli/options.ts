@@ -1,6 +1,6 @@
 // The command line of `npm run chat`: what may be said and what it means. Pure.
 import { parseArgs } from "node:util";
-import { defaultSampler, samplerSchema, type Sampler } from "../contract/chat.ts";
+import { defaultSampler, draftModes, draftSchema, maxDraftLength, samplerSchema, type Draft, type Sampler } from "../contract/chat.ts";
 
 export const usage = `Usage: npm run chat -- ["PROMPT"] [options]
 
@@ -14,6 +14,9 @@ Streams the model's answer to PROMPT, or opens an interactive chat without one.
   --min-p P           0 is off (default ${defaultSampler.minP})
   --max-tokens N      longest answer (default ${defaultSampler.maxTokens})
   --seed S            the same seed gives the same answer (default: a random one)
+  --draft MODE        ${draftModes.join("|")}: never changes the answer (default off)
+  --draft-length N    tokens drafted at each step; 0 is as many as pay (default 0)
+  --drafter FILE      drafting model; may be given once for each kind
   --threads N         0 is all physical cores (default 0)
   --exact             multiply with the weights as the file says: slower, for comparisons
   --json              end with one line of JSON: text, tokens, timings
@@ -33,6 +36,8 @@ export interface ChatOptions {
   readonly sampler: Sampler;
   /** Null: a random one for each answer. */
   readonly seed: number | null;
+  readonly draft: Draft;
+  readonly drafters: readonly string[];
   readonly threads: number;
   readonly exact: boolean;
   readonly json: boolean;
@@ -49,6 +54,9 @@ const spec = {
   "min-p": text,
   "max-tokens": text,
   seed: text,
+  draft: text,
+  "draft-length": text,
+  drafter: { type: "string", multiple: true },
   threads: text,
   exact: flag,
   json: flag,
@@ -79,6 +87,14 @@ function numberOf(option: string, value: string): number {
   return number;
 }
 
+function draftOf(mode = "off", length = "0"): Draft {
+  const known = draftModes.find((name) => name === mode);
+  if (known === undefined) throw new UsageError(`--draft is "${mode}"; it must be ${draftModes.join(", ")}.`);
+  const draft = draftSchema.safeParse({ mode: known, length: numberOf("draft-length", length) });
+  if (draft.success) return draft.data;
+  throw new UsageError(`--draft-length is ${length}; it must be a whole number from 0 to ${maxDraftLength}.`);
+}
+
 /** Null: the user asks for help. Throws UsageError. */
 export function readOptions(args: readonly string[]): ChatOptions | null {
   const { values, positionals } = parse(args);
@@ -106,6 +122,8 @@ export function readOptions(args: readonly string[]): ChatOptions | null {
     system: values.system ?? null,
     sampler: checked,
     seed: checked.seed,
+    draft: draftOf(values.draft, values["draft-length"]),
+    drafters: values.drafter ?? [],
     threads,
     exact: values.exact ?? false,
     json: values.json ?? false,

@@ -56,12 +56,26 @@ export const messagePartSchema = z.discriminatedUnion("type", [
 ]);
 export type MessagePart = z.infer<typeof messagePartSchema>;
 
+/** How tokens are drafted: never changes an answer. `length` 0: as many as pay. */
+export const draftModes = ["off", "lookup", "mdlm", "dflash", "auto"] as const;
+export const maxDraftLength = 16;
+export const draftSchema = z.object({
+  mode: z.enum(draftModes),
+  length: z.number().int().min(0).max(maxDraftLength),
+});
+export type Draft = z.infer<typeof draftSchema>;
+
 export const timingsSchema = z.object({
   promptTokens: z.number(),
   reusedTokens: z.number(),
   generatedTokens: z.number(),
   draftedTokens: z.number(),
   acceptedTokens: z.number(),
+  /** Of drafting; absent from runs that are older than it. Passes emitted the tokens; plain is one pass without drafts. */
+  passes: z.number().optional(),
+  draftMs: z.number().optional(),
+  plainMs: z.number().optional(),
+  distinctExperts: z.number().optional(),
   firstTokenMs: z.number(),
   prefillMs: z.number(),
   decodeMs: z.number(),

@@ -1,6 +1,6 @@
 // What services may ask of the engine process. engineClient.ts implements it over a message port to host.ts; the process
 // is started on the first need and again after a crash. Services never see native types.
-import type { Sampler, StopReason, Timings } from "../contract/chat.ts";
+import type { Draft, Sampler, StopReason, Timings } from "../contract/chat.ts";
 import type { EngineStatus } from "../contract/engine.ts";
 import type { TraceChunk } from "../contract/experts.ts";
 
@@ -27,6 +27,8 @@ export interface LoadRequest {
   readonly chatTemplate: "model" | "chatml" | "plain";
   /** Multiply in float with the weights as the file says: slower, for comparisons. */
   readonly exact?: boolean | undefined;
+  /** Files of drafting models for this one. */
+  readonly drafters?: string[] | undefined;
 }
 
 export interface LoadedInfo extends InspectedModel {
@@ -45,6 +47,8 @@ export interface RunRequest {
   readonly sampler: Sampler;
   /** Chosen by the caller so that it can be recorded. */
   readonly seed: number;
+  /** Absent: no drafting. */
+  readonly draft?: Draft | undefined;
   /** Words the answer already has; it goes on behind them. */
   readonly answerStart?: string | undefined;
 }

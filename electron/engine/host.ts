@@ -184,9 +184,9 @@ class Host {
     addon.inspectModel(request.path);
     const text = readModelText(request.path, addon.readMetadata(request.path), request.chatTemplate);
     await this.#closeModel();
-    const { path, threads, context, exact = false } = request;
+    const { path, threads, context, exact = false, drafters = [] } = request;
     let reported = -Infinity;
-    const engine = await addon.Engine.open({ path, threads, context, exact }, (done, total) => {
+    const engine = await addon.Engine.open({ path, threads, context, exact, drafters }, (done, total) => {
       const now = performance.now();
       if (now - reported >= progressIntervalMs || done === total) {
         reported = now;
@@ -203,7 +203,7 @@ class Host {
     return info;
   }
 
-  #startRun({ id, request: { messages, sampler, seed, answerStart } }: RunMessage): void {
+  #startRun({ id, request: { messages, sampler, seed, draft, answerStart } }: RunMessage): void {
     try {
       const { engine, text, info } = this.#served();
       const tokens = text.encoder.encode(messages, new Date(), answerStart);
@@ -211,7 +211,7 @@ class Host {
       const sender = new AnswerSender(stream, runCredits, (piece) => this.#port.send({ kind: "tokens", id, ...piece }));
       const { maxTokens, stop: _, ...options } = sampler;
       const stopTokens = Uint32Array.from(text.tokenizer.ends);
-      const submitted = { tokens, maxTokens, stopTokens, sampler: { ...options, seed } };
+      const submitted = { tokens, maxTokens, stopTokens, sampler: { ...options, seed }, draft: draft ?? { mode: "off" as const } };
       const native = engine.request(submitted, (batch) => this.#progress(id, batch));
       this.#runs.set(id, { sender, stream, cancel: () => native.cancel() });
     } catch (error) {

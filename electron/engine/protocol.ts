@@ -1,7 +1,7 @@
 // What crosses between the services' side (engineClient.ts) and the engine process (host.ts). Both ends check what they
 // receive: the engine process parses files from strangers, and it must itself survive any message.
 import { z } from "zod";
-import { samplerSchema, stopReasonSchema, timingsSchema } from "../contract/chat.ts";
+import { draftSchema, samplerSchema, stopReasonSchema, timingsSchema } from "../contract/chat.ts";
 import { wireErrorSchema } from "../contract/errors.ts";
 import { traceChunkSchema } from "../contract/experts.ts";
 
@@ -21,6 +21,8 @@ export const loadRequestSchema = z.object({
   chatTemplate: z.enum(["model", "chatml", "plain"]),
   /** Multiply in float with the weights as the file says: slower, for comparisons. */
   exact: z.boolean().optional(),
+  /** Files of drafting models for this one. */
+  drafters: z.array(path).optional(),
 });
 
 const messages = z.array(z.object({ role: z.enum(["system", "user", "assistant"]), content: z.string() }));
@@ -29,6 +31,7 @@ export const runRequestSchema = z.object({
   messages,
   sampler: samplerSchema,
   seed: z.number().int().nonnegative(),
+  draft: draftSchema.optional(),
   answerStart: z.string().optional(),
 });
 
