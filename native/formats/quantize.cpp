@@ -1,6 +1,7 @@
 // Plain types and blocks of 32 values; the 256-value types are in quantize_k.cpp. See quantize.h.
 #include "formats/quantize.h"
 
+#include <array>
 #include <cstring>
 #include <string>
 
@@ -30,12 +31,19 @@ void write_block(const float* x, BlockQ4_0& block) {
   for (int i = 0; i < 32; ++i) put_nibbles(block.qs, i, static_cast<int>(clamped_code(x[i] * inverse, -8, 7)) + 8);
 }
 
-/// Index of the level nearest to `v`: levels ascend, so count the midpoints below it.
-int nearest_iq4(float v) {
-  int index = 0;
-  for (int i = 0; i < 15; ++i) index += v > 0.5f * static_cast<float>(kIq4Values[i] + kIq4Values[i + 1]) ? 1 : 0;
-  return index;
-}
+/// Index of the level nearest to each whole number from -128 to 127.
+constexpr std::array<uint8_t, 256> kNearestIq4 = [] {
+  std::array<uint8_t, 256> table{};
+  for (int v = -128, index = 0; v < 128; ++v) {
+    while (index < 15 && 2 * v > kIq4Values[index] + kIq4Values[index + 1]) ++index;
+    table[static_cast<size_t>(v + 128)] = static_cast<uint8_t>(index);
+  }
+  return table;
+}();
+
+/// By way of the nearest whole number: a value within half a step of a midpoint may go to the other side, which costs
+/// next to nothing there and saves fifteen comparisons.
+int nearest_iq4(float v) { return kNearestIq4[static_cast<size_t>(static_cast<int>(clamped_code(v, -128, 127)) + 128)]; }
 
 void write_block(const float* x, BlockIQ4_NL& block) {
   block = {};
