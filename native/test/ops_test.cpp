@@ -413,9 +413,9 @@ TEST("embed, add and logits: values, scale, softcap, chosen rows") {
     level.ops->add(y.view, x.view, 0.22f);
     for (size_t i = 0; i < 256; ++i) summed.add(y.view.f32(1)[i], before[i] + static_cast<double>(0.22f) * added[i]);
     check_distance(summed, kArithmetic, level.name + " add");
-    level.ops->logits(out.view, y.view, rows, table.view, nullptr, 4.f, 3.f);
+    level.ops->logits(out.view, y.view, rows, table.view, nullptr, 0.05f, 3.f);
     for (int64_t r = 0; r < 2; ++r)
-      for (int64_t i = 0; i < 50; ++i) scored.add(out.view.f32(r)[i], 3 * std::tanh(4 * dot(weight_row(table.view, i), row_of(y.view, rows[static_cast<size_t>(r)])) / 3));
+      for (int64_t i = 0; i < 50; ++i) scored.add(out.view.f32(r)[i], 3 * std::tanh(static_cast<double>(0.05f) * dot(weight_row(table.view, i), row_of(y.view, rows[static_cast<size_t>(r)])) / 3));
     check_distance(scored, level.exact ? kArithmetic : 2 * kActivations, level.name + " logits");
   }
 }
