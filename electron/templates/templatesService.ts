@@ -262,7 +262,12 @@ export function createTemplatesService(dependencies: TemplatesDependencies): Tem
       setApplied(conversationId, null);
       return null;
     },
-    getApplied: async ({ conversationId }) => findApplied(database, conversationId),
+    async getApplied({ conversationId }) {
+      const applied = findApplied(database, conversationId);
+      // The conversation was opened, and what was kept of its beginning will be wanted.
+      if (applied !== null) void conversations.beforeRun(applied);
+      return applied;
+    },
     async warm({ id }) {
       const template = stored(id);
       await dependencies.loadModel();

@@ -12,6 +12,7 @@ import { useModels } from "../models/modelsStore.ts";
 import { openTemplates } from "../templates/templateActions.ts";
 import { TemplateCards } from "../templates/TemplateCards.tsx";
 import { TemplatesDialog } from "../templates/TemplatesDialog.tsx";
+import { useTemplates } from "../templates/templatesStore.ts";
 import { SettingsDialog } from "../settings/SettingsDialog.tsx";
 import { updateSettings, useSettings } from "../platform/settingsStore.ts";
 import { useTheme } from "../platform/theme.ts";
@@ -108,6 +109,13 @@ function useModelName(): string | null {
   });
 }
 
+/** Cards, until a template is chosen: then the reader wants room to write. */
+function Beginnings() {
+  const openId = useChat((chat) => chat.openId);
+  const chosen = useTemplates((state) => state.formId !== null || (openId !== null && state.applied[openId] != null));
+  return chosen ? null : <TemplateCards onChoose={chooseTemplate} onAll={() => void openTemplates.perform()} />;
+}
+
 export function App() {
   const modelName = useModelName();
   const inspectorOpen = useSettings((settings) => settings.inspectorOpen);
@@ -129,7 +137,7 @@ export function App() {
           <Thread
             AnswerText={AnswerText}
             modelName={modelName}
-            beginnings={<TemplateCards onChoose={chooseTemplate} onAll={() => void openTemplates.perform()} />}
+            beginnings={<Beginnings />}
           />
           <TemplateComposer />
         </main>

@@ -18,29 +18,32 @@ interface EmptyThreadProps {
 
 export function EmptyThread({ modelName, beginnings }: EmptyThreadProps) {
   return (
-    <div className="flex min-h-0 flex-1 flex-col items-center justify-center gap-6 overflow-y-auto px-6">
-      <div className="text-center">
-        <h1 className="text-2xl font-semibold">Ask, and watch which experts answer</h1>
-        <p className="mt-2 text-muted">
-          {modelName === null
-            ? "Choose a model above to begin."
-            : `${modelName} runs on this machine. Nothing you write leaves it.`}
-        </p>
+    <div className="flex min-h-0 flex-1 flex-col overflow-y-auto px-6">
+      {/* Margins rather than centring: what is too tall for the window must be reachable by scrolling. */}
+      <div className="m-auto flex w-full max-w-[600px] flex-col items-center gap-6 py-6">
+        <div className="text-center">
+          <h1 className="text-2xl font-semibold">Ask, and watch which experts answer</h1>
+          <p className="mt-2 text-muted">
+            {modelName === null
+              ? "Choose a model above to begin."
+              : `${modelName} runs on this machine. Nothing you write leaves it.`}
+          </p>
+        </div>
+        <ul className="grid w-full grid-cols-2 gap-2">
+          {openings.map((text) => (
+            <li key={text}>
+              <button
+                type="button"
+                onClick={() => void sendText(text, null)}
+                className="h-full w-full rounded-xl border border-line bg-raised px-4 py-3 text-left text-[13px] hover:bg-hover"
+              >
+                {text}
+              </button>
+            </li>
+          ))}
+        </ul>
+        {beginnings}
       </div>
-      <ul className="grid w-full max-w-[600px] grid-cols-2 gap-2">
-        {openings.map((text) => (
-          <li key={text}>
-            <button
-              type="button"
-              onClick={() => void sendText(text, null)}
-              className="h-full w-full rounded-xl border border-line bg-raised px-4 py-3 text-left text-[13px] hover:bg-hover"
-            >
-              {text}
-            </button>
-          </li>
-        ))}
-      </ul>
-      {beginnings}
     </div>
   );
 }

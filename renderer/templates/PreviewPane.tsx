@@ -27,12 +27,13 @@ export function PreviewPane({ content, preview, values, onValue, onReorder }: Pr
         <div className="rounded-lg bg-accent/8 p-3 text-xs">
           <p>{warmWords(preview)}</p>
           {preview.warmTokens !== null && (
-            <progress
-              aria-label="Share that is kept computed"
-              className="mt-2 h-1.5 w-full accent-accent"
-              value={preview.warmTokens}
-              max={Math.max(1, preview.tokens ?? 1)}
-            />
+            // The sentence above says the same in words.
+            <div aria-hidden className="mt-2 h-1.5 overflow-hidden rounded-full bg-line">
+              <div
+                className="h-full bg-accent"
+                style={{ width: `${(100 * preview.warmTokens) / Math.max(1, preview.tokens ?? 1)}%` }}
+              />
+            </div>
           )}
           {preview.reordered !== null && (
             <div className="mt-2">

@@ -22,7 +22,7 @@ export function SystemText({ text, warmEnd, onChange }: SystemTextProps) {
       </label>
       <div className="grid max-h-[44vh] overflow-y-auto rounded-md border border-line bg-canvas focus-within:border-accent">
         <div aria-hidden className={`${shared} pointer-events-none text-transparent select-none`}>
-          <span className="rounded-sm bg-accent/12 box-decoration-clone">{text.slice(0, end)}</span>
+          <span className="rounded-sm bg-accent/15 box-decoration-clone">{text.slice(0, end)}</span>
           {text.slice(end)}
           {"\n"}
         </div>

@@ -74,7 +74,7 @@ function ListColumn({ list, selected }: { readonly list: readonly Template[]; re
         <input
           type="search"
           aria-label="Find a template"
-          placeholder="Find a template"
+          placeholder="Find"
           value={filter}
           onChange={(event) => setFilter(event.target.value)}
           className="h-8 min-w-0 flex-1 rounded-md border border-line bg-raised px-2.5 placeholder:text-muted"

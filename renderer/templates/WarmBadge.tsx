@@ -5,7 +5,7 @@ import { formatBytes, formatCount, formatDuration } from "../ui/format.ts";
 const looks: Readonly<Record<Warmth["state"], { readonly word: string; readonly dot: string; readonly help: string }>> =
   {
     unknown: { word: "No model", dot: "bg-muted", help: "Load a model to see how much of it is computed." },
-    cold: { word: "Cold", dot: "bg-muted", help: "Computed when it is first used." },
+    cold: { word: "Cold", dot: "border border-muted", help: "Computed when it is first used." },
     warming: { word: "Warming", dot: "bg-warn animate-pulse", help: "Being computed now." },
     memory: { word: "Warm", dot: "bg-ok", help: "Computed, and in memory." },
     disk: { word: "Warm on disk", dot: "bg-accent", help: "Computed, and read from disk when it is needed." },
@@ -23,6 +23,8 @@ export function warmFacts({ tokens, bytes, uses, savedMs }: Warmth): string {
 }
 
 export function WarmBadge({ warmth }: { readonly warmth: Warmth }) {
+  // Nothing is known of any template then, and ten words that say so would only be in the way.
+  if (warmth.state === "unknown") return null;
   const { word, dot, help } = looks[warmth.state];
   const facts = warmFacts(warmth);
   return (
