@@ -23,6 +23,8 @@ export const settingsSchema = z.object({
   sampler: samplerSchema,
   systemPrompt: z.string().max(200_000),
   presets: z.array(presetSchema).max(200),
+  /** Keys of actions that the user bound anew, by action id; an empty list: none. */
+  shortcuts: z.record(z.string().max(64), z.array(z.string().max(40)).max(4)),
   /** 0: physical cores. */
   threads: z.number().int().min(0).max(256),
   /** Tokens; 0: as the model was trained, at most 8192. */
@@ -50,6 +52,7 @@ export const defaultSettings: Settings = {
     { id: "creative", name: "Creative", systemPrompt: "", sampler: { temperature: 1.2, topP: 0.98, minP: 0.02 } },
     { id: "repeatable", name: "Repeatable", systemPrompt: "", sampler: { temperature: 0, seed: 0 } },
   ],
+  shortcuts: {},
   threads: 0,
   context: 0,
   chatTemplate: "model",

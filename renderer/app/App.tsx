@@ -19,10 +19,12 @@ import { useTheme } from "../platform/theme.ts";
 import { IconButton } from "../ui/IconButton.tsx";
 import { ResizeHandle } from "../ui/ResizeHandle.tsx";
 import { AnswerText } from "./AnswerText.tsx";
+import { CommandPalette } from "./CommandPalette.tsx";
 import { actions, onShortcut, shortcutText } from "./commands.ts";
 import { Inspector } from "./Inspector.tsx";
 import { useNarrow } from "./narrow.ts";
 import { useShell } from "./shellStore.ts";
+import { ShortcutsDialog } from "./ShortcutsDialog.tsx";
 import { StatusBar } from "./StatusBar.tsx";
 import { TemplateComposer } from "./TemplateComposer.tsx";
 import { chooseTemplate } from "./templateUse.ts";
@@ -134,11 +136,7 @@ export function App() {
       <div className="relative flex min-h-0 flex-1">
         {sidebarShown && <SidebarColumn />}
         <main className="flex min-w-0 flex-1 flex-col">
-          <Thread
-            AnswerText={AnswerText}
-            modelName={modelName}
-            beginnings={<Beginnings />}
-          />
+          <Thread AnswerText={AnswerText} modelName={modelName} beginnings={<Beginnings />} />
           <TemplateComposer />
         </main>
         {inspectorOpen && <Inspector />}
@@ -148,6 +146,8 @@ export function App() {
       <TemplatesDialog onUse={chooseTemplate} />
       <LinkDialog />
       <DetailsDialog />
+      <CommandPalette />
+      <ShortcutsDialog />
       <Toaster position="bottom-right" theme={theme} offset={40} />
     </div>
   );

@@ -1,8 +1,11 @@
 // Every feature's actions in one place, and the shortcuts that call them.
-import { newChat } from "../chat/actions/conversationActions.ts";
-import { copyLastReply, regenerate, stopRun } from "../chat/actions/messageActions.ts";
+import { deleteOpen, newChat } from "../chat/actions/conversationActions.ts";
+import { exportAll, importConversations, newFolder } from "../chat/actions/libraryActions.ts";
+import { copyLastReply, editLast, regenerate, stopRun } from "../chat/actions/messageActions.ts";
+import { findInChat } from "../chat/findStore.ts";
 import { usePicker } from "../models/pickerStore.ts";
 import { updateSettings, useSettings } from "../platform/settingsStore.ts";
+import { openTemplates } from "../templates/templateActions.ts";
 import type { Action } from "../ui/action.ts";
 import { isNarrow } from "./narrow.ts";
 import { useShell } from "./shellStore.ts";
@@ -50,14 +53,48 @@ const search: Action = {
   },
 };
 
+const openPalette: Action = {
+  id: "app.palette",
+  label: "All commands",
+  keys: ["mod+p"],
+  perform: () => useShell.setState({ paletteOpen: true }),
+};
+
+const openShortcuts: Action = {
+  id: "app.shortcuts",
+  label: "Keyboard shortcuts",
+  // Where the slash needs Shift the key press says so.
+  keys: ["mod+/", "mod+shift+/"],
+  perform: () => useShell.setState({ shortcutsOpen: true }),
+};
+
+const conversationSettings: Action = {
+  id: "view.conversationSettings",
+  label: "Settings of this conversation",
+  perform: () => {
+    useShell.setState({ inspectorTab: "settings" });
+    updateSettings({ inspectorOpen: true });
+  },
+};
+
 export const actions = {
   newChat,
+  editLast,
+  deleteOpen,
+  findInChat,
+  newFolder,
+  importConversations,
+  exportAll,
+  openPalette,
+  openShortcuts,
+  conversationSettings,
   stopRun,
   regenerate,
   copyLastReply,
   toggleSidebar,
   toggleExperts,
   openModels,
+  openTemplates,
   openSettings,
   search,
 } as const satisfies Record<string, Action>;
@@ -72,25 +109,37 @@ export function keysOf(event: Pick<KeyboardEvent, "key" | "ctrlKey" | "metaKey" 
   ].join("+");
 }
 
+/** The keys of an action: the user's, else its own. */
+export const keysFor = (action: Action): readonly string[] =>
+  useSettings.getState().shortcuts[action.id] ?? action.keys ?? [];
+
 /** Runs the action bound to the keys. A dialog, menu or popover that took Esc for itself has prevented the event. */
 export function onShortcut(event: KeyboardEvent): void {
   if (event.defaultPrevented || event.isComposing) return;
   const pressed = keysOf(event);
   const action: Action | undefined = Object.values(actions).find((candidate: Action) =>
-    candidate.keys?.includes(pressed),
+    keysFor(candidate).includes(pressed),
   );
   if (action === undefined || action.isEnabled?.() === false) return;
   event.preventDefault();
   void Promise.resolve(action.perform()).catch(reportError);
 }
 
+const onMac = (): boolean => navigator.platform.startsWith("Mac");
+
+/** The first shortcut of an action, as people write it. */
+export function shortcutText(action: Action, mac = onMac()): string | undefined {
+  const [keys] = keysFor(action);
+  return keys === undefined ? undefined : keysText(keys, mac);
+}
+
 /** 'mod+shift+o' -> 'Ctrl+Shift+O', or with Mac symbols. */
-export function shortcutText(action: Action, mac = navigator.platform.startsWith("Mac")): string | undefined {
+export function keysText(keys: string, mac = onMac()): string {
   const names: Readonly<Record<string, string>> = mac
     ? { mod: "⌘", shift: "⇧", alt: "⌥", escape: "Esc" }
     : { mod: "Ctrl", shift: "Shift", alt: "Alt", escape: "Esc" };
-  return action.keys?.[0]
-    ?.split("+")
+  return keys
+    .split("+")
     .map((key) => names[key] ?? key.toUpperCase())
     .join(mac ? "" : "+");
 }

@@ -5,6 +5,8 @@ export type InspectorTab = "experts" | "settings";
 
 interface ShellStore {
   readonly settingsOpen: boolean;
+  readonly paletteOpen: boolean;
+  readonly shortcutsOpen: boolean;
   /** In a narrow window: the sidebar lies over the chat. */
   readonly sidebarOver: boolean;
   /** What the column at the right shows. */
@@ -13,6 +15,8 @@ interface ShellStore {
 
 export const useShell = create<ShellStore>()(() => ({
   settingsOpen: false,
+  paletteOpen: false,
+  shortcutsOpen: false,
   sidebarOver: false,
   inspectorTab: "experts",
 }));

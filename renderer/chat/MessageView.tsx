@@ -54,7 +54,7 @@ export const MessageView = memo(function MessageView({ message, busy, AnswerText
   const editing = useChat((state) => state.editingAnswerId === message.id);
   if (message.role === "user") {
     return (
-      <article aria-label="You" className="group flex flex-col items-end">
+      <article aria-label="You" className="thread-item group flex flex-col items-end">
         <div className="max-w-[80%] rounded-2xl bg-bubble px-4 py-2.5 text-base leading-relaxed wrap-anywhere whitespace-pre-wrap">
           {text}
         </div>
@@ -64,7 +64,7 @@ export const MessageView = memo(function MessageView({ message, busy, AnswerText
   }
   const streaming = message.state === "generating";
   return (
-    <article aria-label="Answer" aria-busy={streaming} className="group">
+    <article aria-label="Answer" aria-busy={streaming} className="thread-item group">
       {streaming && text === "" && <Progress messageId={message.id} />}
       {editing ? (
         <AnswerEditor message={message} />

@@ -16,11 +16,16 @@ import { useChat } from "./chatStore.ts";
 import { ContextLine } from "./ContextLine.tsx";
 import { useContext } from "./contextStore.ts";
 import { EmptyThread } from "./EmptyThread.tsx";
-import { MessageView, type AnswerTextProps } from "./MessageView.tsx";
+import { FindBar } from "./FindBar.tsx";
+import { useFind } from "./findStore.ts";
+import type { AnswerTextProps } from "./MessageView.tsx";
+import { NearbyMessage } from "./NearbyMessage.tsx";
 import { branchTo, unseenTurns } from "./thread.ts";
 
 /** Distance from the end, in px, within which new text keeps the view at the end. */
 const followWithin = 80;
+/** Messages at the end that are drawn in full with the first frame; they fill the tallest window. */
+const drawnAtOnce = 12;
 
 export function useShownBranch() {
   const messages = useChat((state) => state.messages);
@@ -51,6 +56,7 @@ export function Thread({ AnswerText, modelName, beginnings }: ThreadProps) {
   const unseen = useMemo(() => unseenTurns(branch, use, startId), [branch, use, startId]);
   const busy = branch.some((message) => message.state === "generating");
 
+  const finding = useFind((state) => state.open);
   const isEmpty = branch.length === 0;
 
   const toEnd = (): void => {
@@ -96,14 +102,21 @@ export function Thread({ AnswerText, modelName, beginnings }: ThreadProps) {
         className="h-full overflow-y-auto px-6 focus-visible:outline-offset-[-2px]"
       >
         <div ref={content} className={`mx-auto flex flex-col gap-6 py-6 ${wide ? "max-w-[1040px]" : "max-w-[768px]"}`}>
-          {branch.map((message) => (
+          {branch.map((message, index) => (
             <Fragment key={message.id}>
               {unseen?.firstMessageId === message.id && <ContextLine {...unseen} />}
-              <MessageView message={message} busy={busy} AnswerText={AnswerText} />
+              <NearbyMessage
+                message={message}
+                busy={busy}
+                AnswerText={AnswerText}
+                startsNear={index >= branch.length - drawnAtOnce}
+                scroller={scroller}
+              />
             </Fragment>
           ))}
         </div>
       </div>
+      {finding && <FindBar content={content} version={branch} />}
       {away && (
         <button
           type="button"

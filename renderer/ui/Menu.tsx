@@ -55,13 +55,13 @@ interface MenuItemProps {
 
 export function MenuItem(props: MenuItemProps) {
   const { label, hint, danger = false, disabled = false, movesFocus = false } = props;
-  const focusMoves = use(FocusMoves);
+  const focusMovesRef = use(FocusMoves);
   const onSelect = (): void => {
     if (!movesFocus) {
       props.onSelect();
       return;
     }
-    if (focusMoves !== null) focusMoves.current = true;
+    if (focusMovesRef !== null) focusMovesRef.current = true;
     // Once the menu has closed: it holds the focus until then.
     setTimeout(props.onSelect);
   };

@@ -57,3 +57,14 @@ export async function duplicateConversation(conversationId: string): Promise<voi
     reportError(error);
   }
 }
+
+export const deleteOpen: Action = {
+  id: "chat.delete",
+  label: "Delete this conversation",
+  keys: ["mod+shift+d"],
+  isEnabled: () => useChat.getState().openId !== null,
+  perform: async () => {
+    const { openId } = useChat.getState();
+    if (openId !== null) await deleteConversation(openId);
+  },
+};

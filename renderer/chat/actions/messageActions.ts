@@ -174,3 +174,17 @@ export const copyLastReply: Action = {
     if (last !== undefined) await navigator.clipboard.writeText(textOf(last)).catch(reportError);
   },
 };
+
+const lastQuestion = (): Message | undefined =>
+  branchTo(useChat.getState().messages, openLeaf()).findLast((message) => message.role === "user");
+
+export const editLast: Action = {
+  id: "chat.editLast",
+  label: "Edit the last message",
+  keys: ["mod+shift+e"],
+  isEnabled: () => shownRunId() === null && lastQuestion() !== undefined,
+  perform: () => {
+    const last = lastQuestion();
+    if (last !== undefined) startEdit(last);
+  },
+};

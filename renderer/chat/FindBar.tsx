@@ -1,0 +1,93 @@
+// Find in the open conversation: marks every match, steps through them with Enter and Shift+Enter, Esc closes.
+import { useEffect, useState, type KeyboardEvent, type RefObject } from "react";
+import { ChevronDown, ChevronUp, X } from "lucide-react";
+import { formatCount } from "../ui/format.ts";
+import { IconButton } from "../ui/IconButton.tsx";
+import { findMatches } from "./findMatches.ts";
+import { useFind } from "./findStore.ts";
+
+const typingPauseMs = 80;
+const allName = "found";
+const currentName = "found-current";
+
+function mark(name: string, ranges: readonly Range[]): void {
+  if (ranges.length === 0) CSS.highlights.delete(name);
+  else CSS.highlights.set(name, new Highlight(...ranges));
+}
+
+interface FindBarProps {
+  /** What is searched. */
+  readonly content: RefObject<HTMLElement | null>;
+  /** Changes with the shown messages. */
+  readonly version: unknown;
+}
+
+export function FindBar({ content, version }: FindBarProps) {
+  const [query, setQuery] = useState("");
+  const [matches, setMatches] = useState<readonly Range[]>([]);
+  const [index, setIndex] = useState(0);
+
+  useEffect(() => {
+    const timer = setTimeout(() => {
+      setMatches(content.current === null ? [] : findMatches(content.current, query));
+      setIndex(0);
+    }, typingPauseMs);
+    return () => clearTimeout(timer);
+  }, [content, query, version]);
+
+  useEffect(() => {
+    const current = matches[index];
+    mark(allName, matches);
+    mark(currentName, current === undefined ? [] : [current]);
+    current?.startContainer.parentElement?.scrollIntoView({ block: "center" });
+    return () => {
+      mark(allName, []);
+      mark(currentName, []);
+    };
+  }, [matches, index]);
+
+  const step = (by: number): void => {
+    if (matches.length > 0) setIndex((index + by + matches.length) % matches.length);
+  };
+  const close = (): void => {
+    useFind.setState({ open: false });
+    document.getElementById("composer")?.focus();
+  };
+  const onKeyDown = (event: KeyboardEvent): void => {
+    if (event.key === "Enter" && !event.nativeEvent.isComposing) step(event.shiftKey ? -1 : 1);
+    if (event.key !== "Escape") return;
+    event.stopPropagation();
+    close();
+  };
+
+  const count = matches.length === 0 ? "No match" : `${formatCount(index + 1)} of ${formatCount(matches.length)}`;
+  return (
+    <search
+      aria-label="Find in this conversation"
+      className="absolute top-2 right-4 z-10 flex items-center gap-1 rounded-xl border border-line bg-raised p-1.5 shadow-xl"
+    >
+      <input
+        id="find"
+        type="text"
+        aria-label="Find in this conversation"
+        placeholder="Find"
+        value={query}
+        onChange={(event) => setQuery(event.target.value)}
+        onKeyDown={onKeyDown}
+        className="h-7 w-44 rounded-md bg-transparent px-2 placeholder:text-muted"
+      />
+      <span role="status" className="min-w-16 text-center text-xs text-muted tabular-nums">
+        {query === "" ? "" : count}
+      </span>
+      <IconButton label="Previous match" disabled={matches.length === 0} onClick={() => step(-1)}>
+        <ChevronUp size={14} aria-hidden />
+      </IconButton>
+      <IconButton label="Next match" disabled={matches.length === 0} onClick={() => step(1)}>
+        <ChevronDown size={14} aria-hidden />
+      </IconButton>
+      <IconButton label="Close find" onClick={close}>
+        <X size={14} aria-hidden />
+      </IconButton>
+    </search>
+  );
+}

@@ -1,0 +1,17 @@
+// Whether the words of the open conversation are being searched.
+import { create } from "zustand";
+import type { Action } from "../ui/action.ts";
+import { useChat } from "./chatStore.ts";
+
+export const useFind = create<{ readonly open: boolean }>()(() => ({ open: false }));
+
+export const findInChat: Action = {
+  id: "chat.find",
+  label: "Find in this conversation",
+  keys: ["mod+f"],
+  isEnabled: () => useChat.getState().openId !== null,
+  perform: () => {
+    useFind.setState({ open: true });
+    requestAnimationFrame(() => document.getElementById("find")?.focus());
+  },
+};
