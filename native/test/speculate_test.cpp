@@ -93,6 +93,9 @@ TEST("matching stops at the first difference, at the end of the request, and goe
   CHECK(match_draft(Tokens{4, 9, 6}, next) == 1);
   CHECK((emitted == Tokens{4, 5}));
   emitted.clear();
+  CHECK(match_draft(Tokens{9, 5, 6}, next) == 0);
+  CHECK((emitted == Tokens{4}));
+  emitted.clear();
   CHECK(match_draft(Tokens{4, 5}, next) == 2);
   CHECK((emitted == Tokens{4, 5, 6}));
   emitted.clear();
