@@ -45,6 +45,7 @@ function outcome(run: Run): Fact[] {
     );
   }
   if (prompt !== null) facts.push(["Context", `${formatCount(prompt.context)} tokens`]);
+  if (prompt?.template != null) facts.push(["Template", `${prompt.template.name}, version ${prompt.template.version}`]);
   if (prompt !== null && prompt.droppedMessages > 0) {
     facts.push(["Not sent", `${prompt.droppedMessages} older messages, ${formatCount(prompt.droppedTokens)} tokens`]);
   }

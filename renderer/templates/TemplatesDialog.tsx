@@ -52,8 +52,7 @@ function TemplateRow({ template, selected }: { readonly template: Template; read
       >
         <span className="flex w-full items-center gap-2">
           <span className="min-w-0 flex-1 truncate font-medium">
-            {template.content.name}
-            {edited && <span className="text-muted"> (unsaved)</span>}
+            {edited ? `${template.content.name} (unsaved)` : template.content.name}
           </span>
           <WarmBadge warmth={template.warmth} />
         </span>
