@@ -43,16 +43,17 @@ export class Random {
   }
 }
 
-/** Nearest half-precision bits of a positive normal number, rounded down in the last place. */
+/** Half-precision bits of a positive number, rounded down in the last place. */
 export function halfBits(value: number): number {
-  const exponent = Math.floor(Math.log2(value));
-  const mantissa = Math.floor((value / 2 ** exponent - 1) * 1024);
-  if (exponent < -14 || exponent > 15) throw new RangeError(`${value} is not a normal half-precision number`);
-  return ((exponent + 15) << 10) | mantissa;
+  const exponent = Math.max(Math.floor(Math.log2(value)), -14);
+  if (exponent > 15) throw new RangeError(`${value} is too large for half precision`);
+  const units = Math.floor((value / 2 ** exponent) * 1024); // below 1024: subnormal, without the hidden bit
+  return units < 1024 ? units : ((exponent + 15) << 10) | (units - 1024);
 }
 
 function valueOfHalf(bits: number): number {
-  return 2 ** ((bits >> 10) - 15) * (1 + (bits & 1023) / 1024);
+  const exponent = bits >> 10;
+  return exponent === 0 ? bits * 2 ** -24 : 2 ** (exponent - 15) * (1 + (bits & 1023) / 1024);
 }
 
 /** 256 scales within 10 % of `centre`: what a random byte picks from. */

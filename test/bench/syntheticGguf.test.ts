@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { native } from "../addon/engineUnderTest.ts";
 import { ensureSynthetic } from "./syntheticGguf.ts";
-import { geometry } from "./syntheticBlocks.ts";
+import { geometry, halfBits } from "./syntheticBlocks.ts";
 import { shapes, tensorsOf, type Shape } from "./syntheticShapes.ts";
 
 let folder = "";
@@ -49,6 +49,10 @@ test("the full shapes have the published parameter counts", () => {
   expect(whole("olmoe", 16)).toBeCloseTo(6.92, 2);
   expect(whole("mixtral", 32)).toBeCloseTo(46.7, 1);
   expect(whole("qwen3moe", 48)).toBeCloseTo(30.53, 2);
+});
+
+test("16-bit scales: normal, subnormal, and the border between them", () => {
+  expect([1, 0.5, 65504, 2 ** -14, 2 ** -24, 3.4e-5].map(halfBits)).toEqual([0x3c00, 0x3800, 0x7bff, 0x0400, 1, 570]);
 });
 
 test("rows are whole blocks", () => {
