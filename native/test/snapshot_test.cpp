@@ -61,6 +61,13 @@ ErrorCode code_of(const std::function<void()>& action, std::string* message = nu
 
 std::array<std::pair<void*, int>, 2> stores(const KvLayer& layer) { return {{{layer.k, layer.d_k}, {layer.v, layer.d_v}}}; }
 
+template <typename... Shapes>
+std::vector<KvShape> layers_of(Shapes... shapes) {
+  std::vector<KvShape> layers;
+  (layers.push_back(shapes), ...);
+  return layers;
+}
+
 /// A cache of its own with random bytes in every page.
 struct Store {
   std::unique_ptr<Ops> ops = make_cpu_ops({.n_threads = 1, .precision = Precision::kExact});
@@ -188,7 +195,7 @@ TEST("any prefix of any layout comes back to the bit") {
 
 TEST("every single changed byte, and every shortened or lengthened file, is refused") {
   const Folder folder;
-  Store store({{1, 32, 32}}, DType::kQ8_0, 4, 1);
+  Store store(layers_of(KvShape{1, 32, 32}), DType::kQ8_0, 4, 1);
   Tokens tokens(64);
   for (size_t i = 0; i < tokens.size(); ++i) tokens[i] = static_cast<int32_t>(i);
   store.know(tokens);
@@ -215,7 +222,7 @@ TEST("every single changed byte, and every shortened or lengthened file, is refu
 
 TEST("a whole file of another model, build, backend, layout or text is refused, and says which") {
   const Folder folder;
-  Store store({{2, 32, 64}, {1, 32, 32}}, DType::kF16, 4, 2);
+  Store store(layers_of(KvShape{2, 32, 64}, KvShape{1, 32, 32}), DType::kF16, 4, 2);
   Tokens tokens(64, 5);
   store.know(tokens);
   const SnapshotKey key = store.key(tokens);
@@ -239,7 +246,7 @@ TEST("a whole file of another model, build, backend, layout or text is refused, 
   says(refused(other), "other tokens");
   other.tokens = std::span(tokens).first(32);   // what the file holds begins with it, but the file is another's
   says(refused(other), "other tokens");
-  const Store wider({{2, 32, 64}, {1, 64, 32}}, DType::kF16, 4, 2), typed({{2, 32, 64}, {1, 32, 32}}, DType::kBF16, 4, 2), deeper({{2, 32, 64}, {1, 32, 32}, {1, 32, 32}}, DType::kF16, 4, 2);
+  const Store wider(layers_of(KvShape{2, 32, 64}, KvShape{1, 64, 32}), DType::kF16, 4, 2), typed(layers_of(KvShape{2, 32, 64}, KvShape{1, 32, 32}), DType::kBF16, 4, 2), deeper(layers_of(KvShape{2, 32, 64}, KvShape{1, 32, 32}, KvShape{1, 32, 32}), DType::kF16, 4, 2);
   for (const Store* store_of_other : {&wider, &typed, &deeper}) refused(store_of_other->key(tokens));
   says(refused(deeper.key(tokens)), "laid out");
 }
@@ -257,7 +264,7 @@ TEST("a snapshot that cannot be written leaves the old one and no part behind") 
 }
 
 TEST("restoring makes room by forgetting, but never at the cost of a running sequence") {
-  Store store({{1, 32, 32}}, DType::kF32, 4, 3);
+  Store store(layers_of(KvShape{1, 32, 32}), DType::kF32, 4, 3);
   const Tokens running = Tokens(64, 1), idle = Tokens(64, 2), wanted = Tokens(40, 3), large = Tokens(70, 4);
   Sequence sequence;
   CHECK(store.cache.open(sequence, running).has_value());
@@ -354,7 +361,7 @@ TEST("prefixes are saved and loaded while others are being answered, from severa
 
 TEST("the speed of saving and loading, for the record") {
   const Folder folder;
-  Store store({{8, 128, 128}, {8, 128, 128}, {8, 128, 128}, {8, 128, 128}}, DType::kF16, 66, 4);
+  Store store(layers_of(KvShape{8, 128, 128}, KvShape{8, 128, 128}, KvShape{8, 128, 128}, KvShape{8, 128, 128}), DType::kF16, 66, 4);
   const Tokens tokens(2048, 1);
   store.know(tokens);
   const SnapshotKey key = store.key(tokens);

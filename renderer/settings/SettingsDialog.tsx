@@ -199,6 +199,16 @@ export function SettingsDialog({ open, onClose }: { readonly open: boolean; onCl
             ["mod-enter", "Ctrl/Cmd + Enter"],
           ]}
         />
+        <Row label="Titles by the model" help="In idle time after the first answer. Small models are not asked.">
+          {(id) => (
+            <input
+              id={id}
+              type="checkbox"
+              checked={settings.titleByModel}
+              onChange={(event) => updateSettings({ titleByModel: event.target.checked })}
+            />
+          )}
+        </Row>
         <Row label="System prompt" help="What the model is told before every new conversation.">
           {(id) => (
             <textarea
@@ -232,6 +242,15 @@ export function SettingsDialog({ open, onClose }: { readonly open: boolean; onCl
           max={1_048_576}
           step={256}
           onChange={(context) => updateSettings({ context })}
+        />
+        <NumberRow
+          label="Room for warm templates"
+          help="Megabytes on disk for their computed beginnings; 0 keeps none there."
+          value={settings.prefixCacheMb}
+          min={0}
+          max={1_000_000}
+          step={256}
+          onChange={(prefixCacheMb) => updateSettings({ prefixCacheMb })}
         />
         <Choice
           name="chatTemplate"

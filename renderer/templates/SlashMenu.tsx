@@ -4,7 +4,7 @@ import { useEffect } from "react";
 import type { Template } from "../../electron/contract/templates.ts";
 import { WarmBadge } from "./WarmBadge.tsx";
 
-const shownAtMost = 8;
+const shownAtMost = 50;
 const listId = "slash-templates";
 const optionId = (id: string): string => `slash-${id}`;
 
