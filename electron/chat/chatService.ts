@@ -22,12 +22,16 @@ import { newestLeafUnder } from "./branches.ts";
 import { answerRoom, createContextFit } from "./contextFit.ts";
 import { createConversations } from "./conversations.ts";
 import { createMessageEdits } from "./messageEdits.ts";
+import { createTitler } from "./titler.ts";
 import { branchTurns, textOf } from "./transcript.ts";
 import { createTurns, type TurnDependencies } from "./turns.ts";
 
 const undoMs = 24 * 60 * 60 * 1000;
 
-export type ChatDependencies = Omit<TurnDependencies, "engine" | "now" | "conversations" | "store" | "contextFit"> & {
+export type ChatDependencies = Omit<
+  TurnDependencies,
+  "engine" | "now" | "conversations" | "store" | "contextFit" | "titler"
+> & {
   readonly engine: Pick<EngineApi, "run" | "status" | "countTokens" | "countPrompt">;
   /** Storing answers fails (reason), or works again (null). */
   readonly onStorageTrouble: (reason: WireError | null) => void;
@@ -47,7 +51,15 @@ export function createChatService(dependencies: ChatDependencies): ChatService {
   const store = createAnswerStore({ database, traces, onTrouble: dependencies.onStorageTrouble });
   const conversations = createConversations(database, publish, store.inMemory);
   const contextFit = createContextFit(engine);
-  const turns = createTurns({ ...dependencies, now, conversations, store, contextFit });
+  const titler = createTitler({
+    database,
+    engine,
+    isBusy: () => turns.isAnyBusy(),
+    isEnabled: () => dependencies.preferences().titleByModel,
+    announce: conversations.announce,
+    log,
+  });
+  const turns = createTurns({ ...dependencies, now, conversations, store, contextFit, titler });
   const edits = createMessageEdits({ database, conversations, turns, now });
 
   const leftovers = interruptLeftovers(database);

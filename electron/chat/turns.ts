@@ -17,8 +17,9 @@ import { beginningOf, type ConversationPrefixes } from "./beginning.ts";
 import { answerRoom, type ContextFit, requireRoom } from "./contextFit.ts";
 import type { Conversations } from "./conversations.ts";
 import { explainReuse, type PastPrompt, type PromptShape } from "./reuseReason.ts";
+import type { Titler } from "./titler.ts";
 import { titleFrom } from "./titles.ts";
-import { branchTurns } from "./transcript.ts";
+import { branchTurns, textOf } from "./transcript.ts";
 
 const closeWaitMs = 3000;
 
@@ -28,12 +29,14 @@ export interface AnsweringModel {
   readonly name: string;
   readonly sha256: string | null;
   readonly contextTrained: number;
+  readonly params: number;
 }
 
 export interface Preferences {
   readonly sampler: Sampler;
   readonly systemPrompt: string;
   readonly chatTemplate: string;
+  readonly titleByModel: boolean;
 }
 
 export interface TurnDependencies {
@@ -57,6 +60,7 @@ export interface TurnDependencies {
   readonly conversations: Conversations;
   readonly store: AnswerStore;
   readonly contextFit: ContextFit;
+  readonly titler: Titler;
 }
 
 export interface Turn {
@@ -84,6 +88,8 @@ export interface Turns {
   stop(runId: string): void;
   stopConversation(conversationId: string): void;
   isBusy(conversationId: string): boolean;
+  /** An answer is being written in some conversation. */
+  isAnyBusy(): boolean;
   /** The copy begins with the same template and may use what the engine remembers of the original. */
   shareMemory(fromConversationId: string, toConversationId: string): void;
   /** Stops every run and waits a moment for their ends. */
@@ -119,6 +125,7 @@ export function createTurns(dependencies: TurnDependencies): Turns {
       if (request.like !== undefined) requireSame(request.like, model, dependencies.preferences());
       const turn = writeTurn(request, model);
       conversations.announce(conversationId);
+      dependencies.titler.interrupt();
       publish("chat", "runStarted", { ...turn, conversationId });
       follow(turn, request, model);
       return turn;
@@ -211,7 +218,10 @@ export function createTurns(dependencies: TurnDependencies): Turns {
           traces.append(messageId, chunk);
           publish("experts", "traceArrived", { messageId, conversationId, chunk });
         },
-        onEnd: (error) => end(answer, error),
+        onEnd: (error) => {
+          end(answer, error);
+          if (error === null) suggestTitle(answer.message(), model);
+        },
       },
       now,
     );
@@ -294,6 +304,21 @@ export function createTurns(dependencies: TurnDependencies): Turns {
     });
   }
 
+  /** After the first answer: later ones change no subject. */
+  function suggestTitle(message: Message, model: AnsweringModel): void {
+    const { conversationId } = message;
+    if (closing || findConversation(database, conversationId) === undefined) return;
+    const tree = conversations.messages(conversationId);
+    const question = tree.find((other) => other.id === message.parentId);
+    if (question === undefined || tree.filter((other) => other.role === "assistant").length !== 1) return;
+    dependencies.titler.answered({
+      conversationId,
+      question: textOf(question),
+      answer: textOf(message),
+      params: model.params,
+    });
+  }
+
   /** With the parent it has now: one above it may have been deleted while it was being written. */
   function shown(message: Message): Message {
     const stored = conversations.messages(message.conversationId).find((other) => other.id === message.id);
@@ -307,6 +332,7 @@ export function createTurns(dependencies: TurnDependencies): Turns {
       for (const run of runs.values()) if (run.plan.message.conversationId === conversationId) run.stop("user");
     },
     isBusy,
+    isAnyBusy: () => starting.size > 0 || runs.size > 0,
     shareMemory(from, to) {
       prefixes.copy(from, to);
       const known = past.get(from);
@@ -314,6 +340,7 @@ export function createTurns(dependencies: TurnDependencies): Turns {
     },
     async close() {
       closing = true;
+      dependencies.titler.interrupt();
       const ended = [...runs.values()].map((run) => (run.stop("closing"), run.ended));
       const patience = Promise.withResolvers<void>();
       const timer = setTimeout(patience.resolve, closeWaitMs);

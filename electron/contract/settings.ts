@@ -22,6 +22,8 @@ export const settingsSchema = z.object({
   inspectorWidth: z.number().min(280).max(480),
   sampler: samplerSchema,
   systemPrompt: z.string().max(200_000),
+  /** After the first answer the model gives the conversation its title. */
+  titleByModel: z.boolean(),
   presets: z.array(presetSchema).max(200),
   /** Keys of actions that the user bound anew, by action id; an empty list: none. */
   shortcuts: z.record(z.string().max(64), z.array(z.string().max(40)).max(4)),
@@ -47,6 +49,7 @@ export const defaultSettings: Settings = {
   inspectorWidth: 320,
   sampler: defaultSampler,
   systemPrompt: "",
+  titleByModel: true,
   presets: [
     { id: "precise", name: "Precise", systemPrompt: "", sampler: { temperature: 0.2, topP: 0.9, minP: 0.1 } },
     { id: "creative", name: "Creative", systemPrompt: "", sampler: { temperature: 1.2, topP: 0.98, minP: 0.02 } },

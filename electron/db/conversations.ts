@@ -108,6 +108,19 @@ export function nameUntitled(db: Database, id: string, title: string): void {
   db.run(db.build.updateTable("conversations").set({ title }).where("id", "=", id).where("title", "=", ""));
 }
 
+/** A model's title takes the place of the first words, never of a name that the user chose. @returns whether it did. */
+export function nameByModel(db: Database, id: string, title: string): boolean {
+  return (
+    db.run(
+      db.build
+        .updateTable("conversations")
+        .set({ title, title_source: "model" })
+        .where("id", "=", id)
+        .where("title_source", "=", "text"),
+    ) > 0
+  );
+}
+
 export const purgeQuery = (db: Database, deletedBefore: number) =>
   db.build.deleteFrom("conversations").where("deleted_at", "<", deletedBefore);
 

@@ -87,7 +87,7 @@ export function ContextGauge() {
   return (
     <Popover.Root>
       <Popover.Trigger
-        aria-label={`Context: ${formatCount(used)} of ${formatCount(use.context)} tokens used${word === "" ? "" : `, ${word}`}`}
+        aria-label={`Context: ${formatCount(used)} of ${formatCount(use.context)} tokens used${word === "" ? "" : `, ${word}`} (${numbers})`}
         className="flex h-6 items-center gap-1.5 rounded-md px-1.5 text-xs text-muted tabular-nums hover:bg-hover hover:text-ink"
       >
         <Ring share={share} />

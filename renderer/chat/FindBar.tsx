@@ -1,5 +1,5 @@
 // Find in the open conversation: marks every match, steps through them with Enter and Shift+Enter, Esc closes.
-import { useEffect, useState, type KeyboardEvent, type RefObject } from "react";
+import { useEffect, useRef, useState, type KeyboardEvent, type RefObject } from "react";
 import { ChevronDown, ChevronUp, X } from "lucide-react";
 import { formatCount } from "../ui/format.ts";
 import { IconButton } from "../ui/IconButton.tsx";
@@ -7,6 +7,8 @@ import { findMatches } from "./findMatches.ts";
 import { useFind } from "./findStore.ts";
 
 const typingPauseMs = 80;
+const redrawPauseMs = 120;
+const followMs = 1500;
 const allName = "found";
 const currentName = "found-current";
 
@@ -18,28 +20,50 @@ function mark(name: string, ranges: readonly Range[]): void {
 interface FindBarProps {
   /** What is searched. */
   readonly content: RefObject<HTMLElement | null>;
-  /** Changes with the shown messages. */
-  readonly version: unknown;
 }
 
-export function FindBar({ content, version }: FindBarProps) {
+/** Grows a moment after what is searched was drawn anew, by which ranges lose their places. */
+function useRedraws(content: RefObject<HTMLElement | null>): number {
+  const [redraws, setRedraws] = useState(0);
+  useEffect(() => {
+    let timer: ReturnType<typeof setTimeout> | undefined;
+    const observer = new MutationObserver(() => {
+      clearTimeout(timer);
+      timer = setTimeout(() => setRedraws((count) => count + 1), redrawPauseMs);
+    });
+    if (content.current !== null) {
+      observer.observe(content.current, { childList: true, characterData: true, subtree: true });
+    }
+    return () => {
+      clearTimeout(timer);
+      observer.disconnect();
+    };
+  }, [content]);
+  return redraws;
+}
+
+export function FindBar({ content }: FindBarProps) {
   const [query, setQuery] = useState("");
   const [matches, setMatches] = useState<readonly Range[]>([]);
   const [index, setIndex] = useState(0);
+  const redraws = useRedraws(content);
+  /** Until when the view follows the match: what comes into view with it is drawn, and moves it. */
+  const followUntil = useRef(0);
 
   useEffect(() => {
     const timer = setTimeout(() => {
       setMatches(content.current === null ? [] : findMatches(content.current, query));
-      setIndex(0);
     }, typingPauseMs);
     return () => clearTimeout(timer);
-  }, [content, query, version]);
+  }, [content, query, redraws]);
 
   useEffect(() => {
     const current = matches[index];
     mark(allName, matches);
     mark(currentName, current === undefined ? [] : [current]);
-    current?.startContainer.parentElement?.scrollIntoView({ block: "center" });
+    if (performance.now() < followUntil.current) {
+      current?.startContainer.parentElement?.scrollIntoView({ block: "center" });
+    }
     return () => {
       mark(allName, []);
       mark(currentName, []);
@@ -47,6 +71,7 @@ export function FindBar({ content, version }: FindBarProps) {
   }, [matches, index]);
 
   const step = (by: number): void => {
+    followUntil.current = performance.now() + followMs;
     if (matches.length > 0) setIndex((index + by + matches.length) % matches.length);
   };
   const close = (): void => {
@@ -72,7 +97,11 @@ export function FindBar({ content, version }: FindBarProps) {
         aria-label="Find in this conversation"
         placeholder="Find"
         value={query}
-        onChange={(event) => setQuery(event.target.value)}
+        onChange={(event) => {
+          followUntil.current = performance.now() + followMs;
+          setQuery(event.target.value);
+          setIndex(0);
+        }}
         onKeyDown={onKeyDown}
         className="h-7 w-44 rounded-md bg-transparent px-2 placeholder:text-muted"
       />

@@ -76,7 +76,7 @@ function RegenerateMenu({ message, busy }: { readonly message: Message; readonly
     <Menu
       onOpenChange={load}
       trigger={
-        <IconButton label="Regenerate in another way" disabled={busy} className="-ml-1.5 w-5!">
+        <IconButton label="Regenerate in another way" disabled={busy} className="w-6!">
           <ChevronDown size={12} aria-hidden />
         </IconButton>
       }

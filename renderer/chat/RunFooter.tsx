@@ -6,7 +6,7 @@ import { reuseWords, speedWords, whySlow } from "./runWords.ts";
 
 export function RunFooter({ message }: { readonly message: Message }) {
   const { run } = message;
-  if (run === null) return <p className="text-xs text-muted">Written by you</p>;
+  if (run === null) return <p className="text-xs text-muted">Edited or imported</p>;
   const openDetails = (): void => useChat.setState({ detailsId: message.id });
   const words = speedWords(run);
   const continued = run.prompt !== null && run.prompt.continuedFrom > 0;

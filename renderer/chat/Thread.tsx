@@ -116,7 +116,7 @@ export function Thread({ AnswerText, modelName, beginnings }: ThreadProps) {
           ))}
         </div>
       </div>
-      {finding && <FindBar content={content} version={branch} />}
+      {finding && <FindBar content={content} />}
       {away && (
         <button
           type="button"

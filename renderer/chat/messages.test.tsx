@@ -186,7 +186,7 @@ describe("the context", () => {
     show({ used: 1000 });
     expect(screen.getByRole("button", { name: /nearly full/ })).toBeDefined();
     show({ used: 100 });
-    expect(screen.getByRole("button", { name: "Context: 100 of 1,024 tokens used" })).toBeDefined();
+    expect(screen.getByRole("button", { name: "Context: 100 of 1,024 tokens used (100 / 1k)" })).toBeDefined();
   });
 
   it("that leaves turns out says so above the first one that is sent, and offers what to do", async () => {

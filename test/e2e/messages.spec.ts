@@ -30,7 +30,7 @@ test("an answer is rewritten beside the old one, and a message is deleted and br
   await page.getByRole("button", { name: "Save as new version" }).click();
   await expect(answers(page).first()).toContainText("I am a badger.");
   await expect(answers(page).first()).toContainText("2/2");
-  await expect(answers(page).first()).toContainText("Written by you");
+  await expect(answers(page).first()).toContainText("Edited or imported");
   await answers(page).first().getByRole("button", { name: "Previous version" }).click();
   await expect.poll(() => wordsOf(answers(page).first())).toBe(first);
 
