@@ -2,6 +2,7 @@
 import { useId, type ReactNode } from "react";
 import type { Settings } from "../../electron/contract/settings.ts";
 import { Modal } from "../ui/Modal.tsx";
+import { AboutRows } from "./AboutRows.tsx";
 import { updateSettings, useSettings } from "../platform/settingsStore.ts";
 
 interface RowProps {
@@ -262,6 +263,9 @@ export function SettingsDialog({ open, onClose }: { readonly open: boolean; onCl
             ["plain", "Plain"],
           ]}
         />
+      </Section>
+      <Section title="About">
+        <AboutRows />
       </Section>
     </Modal>
   );
