@@ -86,12 +86,12 @@ export function ContextGauge() {
   const numbers = `${formatTokens(used)} / ${formatTokens(use.context)}`;
   return (
     <Popover.Root>
-      <Popover.Trigger
-        aria-label={`Context: ${formatCount(used)} of ${formatCount(use.context)} tokens used${word === "" ? "" : `, ${word}`} (${numbers})`}
-        className="flex h-6 items-center gap-1.5 rounded-md px-1.5 text-xs text-muted tabular-nums hover:bg-hover hover:text-ink"
-      >
+      <Popover.Trigger className="flex h-6 items-center gap-1.5 rounded-md px-1.5 text-xs text-muted tabular-nums hover:bg-hover hover:text-ink">
         <Ring share={share} />
-        {numbers}
+        <span aria-hidden>{numbers}</span>
+        <span className="sr-only">
+          Context: {formatCount(used)} of {formatCount(use.context)} tokens used{word === "" ? "" : `, ${word}`}
+        </span>
       </Popover.Trigger>
       <Popover.Portal>
         <Popover.Content

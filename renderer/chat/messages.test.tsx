@@ -180,13 +180,13 @@ describe("the context", () => {
   const show = (change: Partial<ContextUse>): void => act(() => useContext.setState({ use: { ...use, ...change } }));
 
   it("is a gauge with numbers and a warning in words", () => {
-    expect(screen.getByRole("button", { name: /^Context: 900 of 1,024 tokens used, filling up/ }).textContent).toBe(
-      "900 / 1k",
-    );
+    expect(
+      screen.getByRole("button", { name: /^Context: 900 of 1,024 tokens used, filling up/ }).textContent,
+    ).toContain("900 / 1k");
     show({ used: 1000 });
     expect(screen.getByRole("button", { name: /nearly full/ })).toBeDefined();
     show({ used: 100 });
-    expect(screen.getByRole("button", { name: "Context: 100 of 1,024 tokens used (100 / 1k)" })).toBeDefined();
+    expect(screen.getByRole("button", { name: "Context: 100 of 1,024 tokens used" })).toBeDefined();
   });
 
   it("that leaves turns out says so above the first one that is sent, and offers what to do", async () => {

@@ -25,7 +25,7 @@ export function Menu({ trigger, align = "start", children, onOpenChange }: MenuP
     focusMoves.current = false;
   };
   return (
-    <DropdownMenu.Root {...(onOpenChange === undefined ? {} : { onOpenChange })}>
+    <DropdownMenu.Root modal={false} {...(onOpenChange === undefined ? {} : { onOpenChange })}>
       <DropdownMenu.Trigger asChild>{trigger}</DropdownMenu.Trigger>
       <DropdownMenu.Portal>
         <DropdownMenu.Content

@@ -47,5 +47,5 @@ test("an exported conversation comes back as it was", async ({ conclaveApp: { pa
   await (await chooser).setFiles(file);
   await expect(sidebar(page).getByRole("button", { name: "Where does the badger sleep?", exact: true })).toHaveCount(2);
   await expect(questions(page).first()).toContainText("Where does the badger sleep?");
-  expect(await wordsOf(answers(page).first())).toBe(words);
+  await expect.poll(() => wordsOf(answers(page).first())).toBe(words);
 });
