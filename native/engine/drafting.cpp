@@ -149,7 +149,7 @@ void Drafting::plan(std::span<ActiveRequest* const> decoding, bool beside_prefil
     sources.push_back(from);
   }
   if (!any || beside_prefill) return;   // beside a prompt a pass's time says nothing about its drafts
-  const DraftAnswer answer = controller_.choose(candidates, room, context_of(decoding));
+  const DraftAnswer answer = controller_.choose(candidates, room);
   if (log_) std::fprintf(stderr, "conclave: %s\n", to_text(answer).c_str());
   for (size_t i = 0; i < decoding.size(); ++i) {
     if (candidates[i].limit == 0) continue;

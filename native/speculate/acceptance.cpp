@@ -23,13 +23,15 @@ void AcceptanceMeter::observe(int kind, int n, int n_accepted) {
   }
 }
 
-double AcceptanceMeter::estimate(int kind, int at) const {
+std::vector<double> AcceptanceMeter::estimates(int kind, int n) const {
+  std::vector<double> rates;
   double rate = kPrior[kind];
-  for (int i = 0; i <= std::min(at, kMaxPositions - 1); ++i) {
-    const Cell& cell = cells_[static_cast<size_t>(kind)][static_cast<size_t>(i)];
-    rate = (cell.hits + kPriorTries * rate) / (cell.tries + kPriorTries);
+  for (int i = 0; i < n; ++i) {
+    const Cell& cell = cells_[static_cast<size_t>(kind)][static_cast<size_t>(std::min(i, kMaxPositions - 1))];
+    if (i < kMaxPositions) rate = (cell.hits + kPriorTries * rate) / (cell.tries + kPriorTries);
+    rates.push_back(rate);
   }
-  return rate;
+  return rates;
 }
 
 AcceptanceMeter AcceptanceMeter::faded(double weight) const {

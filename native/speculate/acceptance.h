@@ -17,7 +17,8 @@ class AcceptanceMeter {
   /// Of a draft of `n` tokens the first `n_accepted` stood and the rest was not looked at, but for one mismatch if there was room.
   void observe(int kind, int n, int n_accepted);
   /// Conditional probability that position `at` stands. Unknown positions take after the one before them.
-  double estimate(int kind, int at) const;
+  double estimate(int kind, int at) const { return estimates(kind, at + 1).back(); }
+  std::vector<double> estimates(int kind, int n) const;   // of the first n positions
   double n_tries(int kind) const { return cells_[static_cast<size_t>(kind)][0].tries; }
   /// The same rates with at most `weight` tries behind each: a start that the request's own tries soon outweigh.
   AcceptanceMeter faded(double weight) const;

@@ -15,6 +15,7 @@ constexpr double kShadowShare = 0.6;      // of that, what drafts that are not v
 constexpr int kPlainEvery = 64;           // passes after which the plain cost is measured anew
 constexpr int kWindow = 12;               // drafted passes after which it is judged whether they won
 constexpr int kMaxBackoff = 1024;
+constexpr int kRefreshEvery = 8;
 
 struct Addition {
   double gain;          // expected tokens of one more drafted row
@@ -68,7 +69,7 @@ DraftAnswer choose_lengths(const DraftQuestion& question, double margin) {
 
 std::string to_text(const DraftAnswer& answer) {
   std::string lengths;
-  for (const int length : answer.lengths) lengths += (lengths.empty() ? "" : ",") + std::to_string(length);
+  for (const int length : answer.lengths) lengths.append(lengths.empty() ? "" : ",").append(std::to_string(length));
   char text[160];
   std::snprintf(text, sizeof text, ": %.2f tokens in %.2f ms, %.2fx plain: %s", answer.expected_tokens, answer.expected_ms,
                 answer.plain_rate > 0 ? answer.rate / answer.plain_rate : 1.0, answer.because);
@@ -87,7 +88,18 @@ double DraftController::draft_ms(int kind, int n) const {
 
 double DraftController::allowance_ms() const { return kSpend * decoded_ms_ + kSpendAtOnce * costs_.ms(1, 0); }
 
-DraftAnswer DraftController::choose(const std::vector<DraftCandidate>& candidates, int room, int64_t context) const {
+/// All entries every few passes, the one that was just measured at once.
+void DraftController::refresh(int rows, int64_t context) {
+  pass_ms_.resize(StepCosts::kMaxRows + 1);
+  if (--refresh_in_ > 0) {
+    pass_ms_[static_cast<size_t>(std::min(rows, StepCosts::kMaxRows))] = costs_.ms(rows, context);
+    return;
+  }
+  refresh_in_ = kRefreshEvery;
+  for (int n = 1; n <= StepCosts::kMaxRows; ++n) pass_ms_[static_cast<size_t>(n)] = costs_.ms(n, context);
+}
+
+DraftAnswer DraftController::choose(const std::vector<DraftCandidate>& candidates, int room) const {
   const int base = static_cast<int>(candidates.size());
   DraftQuestion question;
   DraftAnswer none;
@@ -99,18 +111,19 @@ DraftAnswer DraftController::choose(const std::vector<DraftCandidate>& candidate
   if (!costs_.knows_plain(base)) return refuse("the cost of plain decoding is not known yet");
   if (n_quiet_ > 0) return refuse("the last drafts lost time; waiting");
   if (n_since_plain_ >= kPlainEvery) return refuse("measuring plain decoding again");
+  int most = 0;
   for (const DraftCandidate& candidate : candidates) {
     DraftSubject subject{.kind = candidate.offer.kind, .max_length = 0, .acceptance = {}, .draft_ms = {}};
     // A model that has never been compared with what was emitted is heard first, then believed.
     const bool heard = subject.kind < kMaskedDiffusion || candidate.meter->n_tries(subject.kind) > 1;
     subject.max_length = heard ? std::min({candidate.offer.max_length, candidate.limit, AcceptanceMeter::kMaxPositions}) : 0;
-    for (int i = 0; i < subject.max_length; ++i) {
-      subject.acceptance.push_back(candidate.meter->estimate(subject.kind, i));
-      subject.draft_ms.push_back(draft_ms(subject.kind, i + 1));
-    }
+    subject.acceptance = candidate.meter->estimates(subject.kind, subject.max_length);
+    for (int i = 1; i <= subject.max_length; ++i) subject.draft_ms.push_back(draft_ms(subject.kind, i));
+    most += subject.max_length;
     question.subjects.push_back(std::move(subject));
   }
-  for (int rows = base; rows <= base + room; ++rows) question.pass_ms.push_back(costs_.ms(rows, context));
+  if (most == 0) return refuse("nothing to draft");
+  for (int rows = base; rows <= std::min(base + std::min(room, most), StepCosts::kMaxRows); ++rows) question.pass_ms.push_back(pass_ms_[static_cast<size_t>(rows)]);
   DraftAnswer answer = choose_lengths(question, kMargin);
   if (answer.rate <= answer.plain_rate) return answer;
   // The worst that can happen is that no draft stands.
@@ -136,6 +149,7 @@ void DraftController::observe_draft(int kind, int n, double ms) {
 void DraftController::observe_pass(const PassRecord& pass) {
   const int rows = pass.n_sequences + pass.n_drafted;
   costs_.observe(rows, pass.context, pass.pass_ms);
+  refresh(rows, pass.context);
   if (pass.distinct_experts > 0) costs_.observe_union(rows, pass.distinct_experts);
   decoded_ms_ += pass.draft_ms + pass.pass_ms;
   if (n_quiet_ > 0) --n_quiet_;

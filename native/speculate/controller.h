@@ -55,7 +55,7 @@ class DraftController {
  public:
   explicit DraftController(ExpertShape shape) : costs_(shape) {}
 
-  DraftAnswer choose(const std::vector<DraftCandidate>& candidates, int room, int64_t context) const;
+  DraftAnswer choose(const std::vector<DraftCandidate>& candidates, int room) const;
   /// Whether a model drafter may draft without being verified now, to learn its acceptance; by the account.
   bool may_shadow(int kind, const AcceptanceMeter& meter) const;
 
@@ -71,9 +71,12 @@ class DraftController {
 
  private:
   double draft_ms(int kind, int n) const;
+  void refresh(int rows, int64_t context);
   double allowance_ms() const;
 
   StepCosts costs_;
+  std::vector<double> pass_ms_;   // by rows, from costs_: made anew now and then, for a choice must cost microseconds
+  int refresh_in_ = 0;
   double draft_ms_[kDraftKinds][AcceptanceMeter::kMaxPositions + 1] = {};
   double balance_ms_ = 0;      // won minus lost against plain decoding, wins fading
   double decoded_ms_ = 0;      // all decode time so far

@@ -41,7 +41,7 @@ std::vector<int> read_taps(const DrafterFile& file, int n_fc, int n_target_layer
     }
   }
   if (taps.empty() || taps.size() > kMaxTaps || !std::is_sorted(taps.begin(), taps.end()) || std::adjacent_find(taps.begin(), taps.end()) != taps.end()) {
-    bad("'" + file.key(key) + "' must list 1 to " + std::to_string(kMaxTaps) + " layers in ascending order");
+    bad(file.quoted(key) + " must list 1 to " + std::to_string(kMaxTaps) + " layers in ascending order");
   }
   if (static_cast<int>(taps.size()) != n_fc) {
     bad("it names " + std::to_string(taps.size()) + " target layers and its 'fc' takes " + std::to_string(n_fc) + " times the width");
@@ -56,7 +56,7 @@ void read_masks(const DrafterFile& file, DflashSpec& spec) {
   const int window = file.integer_or("attention.sliding_window", 0, 1 << 28, 0);
   std::vector<int64_t> sliding(spec.layers.layers.size(), window > 0 ? 1 : 0);
   if (window > 0 && file.has("attention.sliding_window_pattern")) sliding = file.integers("attention.sliding_window_pattern");
-  if (sliding.size() != spec.layers.layers.size()) bad("'" + file.key("attention.sliding_window_pattern") + "' has " + std::to_string(sliding.size()) + " entries for " + std::to_string(spec.layers.layers.size()) + " layers");
+  if (sliding.size() != spec.layers.layers.size()) bad(file.quoted("attention.sliding_window_pattern") + " has " + std::to_string(sliding.size()) + " entries for " + std::to_string(spec.layers.layers.size()) + " layers");
   if (window > 0 && window < spec.block_size) bad("a window of " + std::to_string(window) + " is shorter than the block of " + std::to_string(spec.block_size));
   for (size_t i = 0; i < sliding.size(); ++i) {
     AttentionSpec& attention = spec.layers.layers[i].attention;
@@ -67,10 +67,10 @@ void read_masks(const DrafterFile& file, DflashSpec& spec) {
 
 void refuse_variants(const DrafterFile& file) {
   for (const char* key : {"sample_from_anchor", "dflash.sample_from_anchor", "dflash.laguna"}) {
-    if (gguf_bool_or(file.gguf(), file.key(key), false)) throw Error(ErrorCode::kUnsupported, "'" + file.key(key) + "' belongs to a variant of block diffusion that is not supported yet");
+    if (gguf_bool_or(file.gguf(), file.key(key), false)) throw Error(ErrorCode::kUnsupported, file.quoted(key) + " belongs to a variant of block diffusion that is not supported yet");
   }
   for (const char* key : {"attention_value_scale", "output_multiplier", "input_embedding_scale", "dflash.attention_value_scale", "dflash.output_multiplier", "dflash.input_embedding_scale"}) {
-    if (file.real_or(key, -1e6, 1e6, 1.0) != 1.f) throw Error(ErrorCode::kUnsupported, "'" + file.key(key) + "' belongs to a variant of block diffusion that is not supported yet");
+    if (file.real_or(key, -1e6, 1e6, 1.0) != 1.f) throw Error(ErrorCode::kUnsupported, file.quoted(key) + " belongs to a variant of block diffusion that is not supported yet");
   }
   if (file.has_tensor("d2t") || file.has_tensor("d2t.weight")) throw Error(ErrorCode::kUnsupported, "a drafter with a vocabulary of its own ('d2t') is not supported yet");
 }

@@ -15,7 +15,7 @@ constexpr int64_t kMaxWidth = 1 << 17, kMaxFfn = 1 << 20, kMaxHeads = 1024, kMax
 
 [[noreturn]] void bad(const std::string& what) { throw Error(ErrorCode::kBadFile, "the drafter's file: " + what); }
 
-std::string shape(int64_t d_in, int64_t d_out) { return "[" + std::to_string(d_in) + (d_out == 1 ? "" : ", " + std::to_string(d_out)) + "]"; }
+std::string shape(int64_t d_in, int64_t d_out) { return std::string("[").append(std::to_string(d_in)).append(d_out == 1 ? "" : ", " + std::to_string(d_out)).append("]"); }
 
 }  // namespace
 
@@ -23,24 +23,24 @@ DrafterFile::DrafterFile(const std::string& path) : file_(GgufFile::open(path)),
 
 int DrafterFile::integer(std::string_view name, int64_t low, int64_t high) const {
   const int64_t value = gguf_int(*file_, key(name));
-  if (value < low || value > high) bad("'" + key(name) + "' is " + std::to_string(value) + "; " + std::to_string(low) + " to " + std::to_string(high) + " is allowed");
+  if (value < low || value > high) bad(quoted(name) + " is " + std::to_string(value) + "; " + std::to_string(low) + " to " + std::to_string(high) + " is allowed");
   return static_cast<int>(value);
 }
 
 float DrafterFile::real_or(std::string_view name, double low, double high, double fallback) const {
   if (!has(name)) return static_cast<float>(fallback);
   const double value = gguf_float(*file_, key(name));
-  if (!(value >= low && value <= high)) bad("'" + key(name) + "' is " + std::to_string(value) + "; " + std::to_string(low) + " to " + std::to_string(high) + " is allowed");
+  if (!(value >= low && value <= high)) bad(quoted(name) + " is " + std::to_string(value) + "; " + std::to_string(low) + " to " + std::to_string(high) + " is allowed");
   return static_cast<float>(value);
 }
 
 std::vector<int64_t> DrafterFile::integers(std::string_view name) const {
   const GgufValue* value = file_->find(key(name));
   const auto* array = value != nullptr ? std::get_if<GgufArray>(value) : nullptr;
-  if (array == nullptr) bad("'" + key(name) + "' is missing or no array");
+  if (array == nullptr) bad(quoted(name) + " is missing or no array");
   if (const auto* flags = std::get_if<std::vector<bool>>(array)) return {flags->begin(), flags->end()};
   const auto* numbers = std::get_if<std::vector<int64_t>>(array);
-  if (numbers == nullptr) bad("'" + key(name) + "' is no array of whole numbers");
+  if (numbers == nullptr) bad(quoted(name) + " is no array of whole numbers");
   return *numbers;
 }
 
@@ -96,7 +96,7 @@ ModelSpec DrafterFile::read_layers() const {
   attention.qk_norm = QkNorm::kPerHead;
   attention.scale = 1.f / std::sqrt(static_cast<float>(attention.d_k));
   attention.rope = {.style = RopeStyle::kHalves, .n_dims = integer_or("rope.dimension_count", 2, attention.d_k, attention.d_k), .base = real_or("rope.freq_base", 1, 1e12, 1e6)};
-  if (attention.rope.n_dims % 2 != 0) bad("'" + key("rope.dimension_count") + "' is odd, but dimensions rotate in pairs");
+  if (attention.rope.n_dims % 2 != 0) bad(quoted("rope.dimension_count") + " is odd, but dimensions rotate in pairs");
   layer.ffn.d_ff = integer("feed_forward_length", 1, kMaxFfn);
   spec.layers.assign(static_cast<size_t>(spec.n_layers), layer);
   return spec;

@@ -23,7 +23,8 @@ class DrafterFile {
   const std::string& architecture() const { return architecture_; }
 
   // Keys are given without the architecture's prefix.
-  std::string key(std::string_view name) const { return architecture_ + "." + std::string(name); }
+  std::string key(std::string_view name) const { return std::string(architecture_).append(".").append(name); }
+  std::string quoted(std::string_view name) const { return std::string("'").append(key(name)).append("'"); }
   bool has(std::string_view name) const { return file_->find(key(name)) != nullptr; }
   int integer(std::string_view name, int64_t low, int64_t high) const;
   int integer_or(std::string_view name, int64_t low, int64_t high, int64_t fallback) const { return has(name) ? integer(name, low, high) : static_cast<int>(fallback); }

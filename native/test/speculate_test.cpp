@@ -230,7 +230,7 @@ double speed_against_plain(const Trace& trace, int n_tokens, unsigned seed) {
       while (right < n && uniform(random) < rate) ++right;
       return right;
     };
-    const DraftAnswer answer = controller.choose({{.offer = {kind, 15}, .meter = &meter, .limit = 15}}, 15, 500 + done);
+    const DraftAnswer answer = controller.choose({{.offer = {kind, 15}, .meter = &meter, .limit = 15}}, 15);
     const int n = answer.lengths[0];
     PassRecord pass{.n_sequences = 1, .n_drafted = n, .n_emitted = 1, .context = 500 + done, .draft_ms = 0, .pass_ms = noisy(trace.pass_ms(1 + n)), .distinct_experts = 0};
     if (n > 0) {

@@ -148,7 +148,7 @@ void print_text(const Report& report, int n_prompt, int n_decode) {
 }  // namespace
 
 int command_bench(std::span<char* const> args) {
-  const Arguments arguments(args, {{"--prompt", "-p", true}, {"--decode", "-n", true}, {"--repeat", nullptr, true}, {"--chunk", nullptr, true}, {"--rows", nullptr, true},
+  const Arguments arguments(args, {{"--prompt", "-p", true}, {"--decode", "-n", true}, {"--repeat", nullptr, true}, {"--chunk", nullptr, true}, {"--rows", nullptr, true}, {"--random-rows", nullptr, false},
                                    {"--threads", "-t", true}, {"--exact", nullptr, false}, {"--json", nullptr, false}}, 1);
   const int n_prompt = static_cast<int>(arguments.integer("--prompt", 1, 1 << 20, 512));
   const int n_decode = static_cast<int>(arguments.integer("--decode", 1, 1 << 20, 64));
@@ -156,7 +156,7 @@ int command_bench(std::span<char* const> args) {
   EngineOptions options = engine_options(arguments);
   options.prefill_chunk = static_cast<int>(arguments.integer("--chunk", 1, 8192, options.prefill_chunk));
   if (arguments.has("--rows")) {
-    bench_rows(options, arguments.integers("--rows", 1, 64), n_prompt, std::max(n_repeats, 9), arguments.has("--json"));
+    bench_rows(options, arguments.integers("--rows", 1, 64), n_prompt, std::max(n_repeats, 9), arguments.has("--random-rows"), arguments.has("--json"));
     return 0;
   }
   options.n_context = n_prompt + n_decode;

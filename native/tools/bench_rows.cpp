@@ -1,5 +1,6 @@
 // `conclave bench FILE --rows 1,2,4,8,16`: what a pass costs by its rows, as a verifying pass has them: the model's own next
-// tokens behind a prompt, all wanting logits, beside how many distinct experts they chose. The counts are measured in turns, so that a
+// tokens behind a prompt (or random ones, whose experts differ the most), all wanting logits, beside how many distinct experts
+// they chose. The counts are measured in turns, so that a
 // machine that slows down slows all alike.
 #include <algorithm>
 #include <chrono>
@@ -82,13 +83,13 @@ class Continuation {
 
 }  // namespace
 
-void bench_rows(EngineOptions options, const std::vector<int32_t>& rows, int n_prompt, int n_repeats, bool json_wanted) {
+void bench_rows(EngineOptions options, const std::vector<int32_t>& rows, int n_prompt, int n_repeats, bool random_rows, bool json_wanted) {
   const int most = *std::max_element(rows.begin(), rows.end());
   options.n_context = n_prompt + most + 1;
   options.plain = true;
   LoadedModel model(options, Continuation::kMostRows);
   if (model.cache().is_recurrent()) throw Error(ErrorCode::kUnsupported, "this model keeps a recurrent state, which cannot compute the same rows twice");
-  Continuation text(model, n_prompt, most, options.prefill_chunk);
+  Continuation text(model, random_rows ? n_prompt + most : n_prompt, random_rows ? 0 : most, options.prefill_chunk);
   std::vector<RowCost> costs;
   for (const int32_t n : rows) costs.push_back({.rows = n, .ms = {}});
   for (int repeat = 0; repeat <= n_repeats; ++repeat) {
