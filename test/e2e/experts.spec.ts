@@ -30,6 +30,7 @@ test("the heat map changes while the answer is being written", async ({ conclave
       { intervals: [60] },
     )
     .toBeGreaterThanOrEqual(3);
+  await page.keyboard.press("Escape");
   await waitUntilDone(page, answer);
   await expect(experts(page)).toContainText(
     /2 of 8 experts active · 4 layers · \d+ % of slots used · entropy [01]\.\d\d/,
