@@ -61,6 +61,8 @@ ErrorCode code_of(const std::function<void()>& action, std::string* message = nu
 
 std::array<std::pair<void*, int>, 2> stores(const KvLayer& layer) { return {{{layer.k, layer.d_k}, {layer.v, layer.d_v}}}; }
 
+std::unique_ptr<Ops> cpu() { return make_cpu_ops({.n_threads = 1, .precision = Precision::kExact}); }
+
 template <typename... Shapes>
 std::vector<KvShape> layers_of(Shapes... shapes) {
   std::vector<KvShape> layers;
@@ -70,7 +72,7 @@ std::vector<KvShape> layers_of(Shapes... shapes) {
 
 /// A cache of its own with random bytes in every page.
 struct Store {
-  std::unique_ptr<Ops> ops = make_cpu_ops({.n_threads = 1, .precision = Precision::kExact});
+  std::unique_ptr<Ops> ops = cpu();
   std::vector<KvShape> shapes;
   DType type;
   KvCache cache;

@@ -1,6 +1,6 @@
 // All templates: the list with how warm each is, and the one under the hand. Import, export, and the room that computed
 // beginnings take on disk.
-import { useEffect, useRef, useState } from "react";
+import { useEffect, useState } from "react";
 import { Dialog } from "radix-ui";
 import { Download, Plus, Upload, X } from "lucide-react";
 import type { PrefixCache, Template } from "../../electron/contract/templates.ts";
@@ -64,7 +64,6 @@ function TemplateRow({ template, selected }: { readonly template: Template; read
 
 function ListColumn({ list, selected }: { readonly list: readonly Template[]; readonly selected: string | null }) {
   const [filter, setFilter] = useState("");
-  const file = useRef<HTMLInputElement>(null);
   const wanted = filter.trim().toLowerCase();
   const shown = list.filter(({ content }) => `${content.name} ${content.slug}`.toLowerCase().includes(wanted));
   return (
@@ -81,24 +80,12 @@ function ListColumn({ list, selected }: { readonly list: readonly Template[]; re
         <IconButton label="New template" onClick={() => select(newKey)}>
           <Plus size={15} aria-hidden />
         </IconButton>
-        <IconButton label="Import templates" onClick={() => file.current?.click()}>
+        <IconButton label="Import templates" onClick={() => void importTemplates()}>
           <Upload size={15} aria-hidden />
         </IconButton>
         <IconButton label="Export all templates" onClick={() => void exportTemplates(undefined, "templates.json")}>
           <Download size={15} aria-hidden />
         </IconButton>
-        <input
-          ref={file}
-          type="file"
-          accept="application/json,.json"
-          aria-label="File of templates"
-          className="hidden"
-          onChange={(event) => {
-            const [chosen] = event.target.files ?? [];
-            event.target.value = "";
-            if (chosen !== undefined) void importTemplates(chosen);
-          }}
-        />
       </div>
       <ul aria-label="Templates" className="min-h-0 flex-1 overflow-y-auto px-2 pb-2">
         {shown.map((template) => (

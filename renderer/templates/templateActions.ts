@@ -2,6 +2,7 @@
 import type { BuiltIn, Template, TemplateContent } from "../../electron/contract/templates.ts";
 import type { AppliedTemplate } from "../../electron/contract/chat.ts";
 import { client } from "../platform/client.ts";
+import { pickTextFile, saveFile } from "../platform/files.ts";
 import { offerUndo, reportError } from "../platform/toasts.ts";
 import type { Action } from "../ui/action.ts";
 import { newKey, setApplied, setEdit, useTemplates } from "./templatesStore.ts";
@@ -102,20 +103,18 @@ export async function removeTemplate(template: Template): Promise<void> {
 
 export async function exportTemplates(ids: readonly string[] | undefined, fileName: string): Promise<void> {
   try {
-    const json = await client.templates.exportTemplates(ids === undefined ? {} : { ids: [...ids] });
-    const link = document.createElement("a");
-    link.href = URL.createObjectURL(new Blob([json], { type: "application/json" }));
-    link.download = fileName;
-    link.click();
-    URL.revokeObjectURL(link.href);
+    const text = await client.templates.exportTemplates(ids === undefined ? {} : { ids: [...ids] });
+    saveFile({ fileName, mediaType: "application/json", text });
   } catch (error) {
     reportError(error);
   }
 }
 
-export async function importTemplates(file: File): Promise<void> {
+export async function importTemplates(): Promise<void> {
   try {
-    const [first] = await client.templates.importTemplates({ json: await file.text() });
+    const json = await pickTextFile(".json,application/json");
+    if (json === null) return;
+    const [first] = await client.templates.importTemplates({ json });
     if (first !== undefined) useTemplates.setState({ selected: first.id });
   } catch (error) {
     reportError(error);
