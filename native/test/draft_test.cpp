@@ -168,6 +168,82 @@ TEST("a row's logits have the same bits whatever rows it is computed with") {
   }
 }
 
+TEST("a tap is what leaves the layer: a model cut there gives its logits, whichever rows wanted some") {
+  LoadedModel model(options_for(kEmbedded, true), 40);
+  const Tokens tokens = prompt_of(11, 4000);
+  const int n = static_cast<int>(tokens.size()), n_layers = model.spec().n_layers;
+  Sequence sequence;
+  model.cache().open(sequence, tokens);
+  Batch batch;
+  batch.sequences.push_back({sequence.pages, sequence.state});
+  for (int at = 0; at < n; ++at) batch.add_row(tokens[static_cast<size_t>(at)], at, 0, sequence.slot(at));
+  Batch all = batch;
+  for (int at = 0; at < n; ++at) all.logit_rows.push_back(at);
+  batch.logit_rows = {n - 1};
+  for (int layer = 0; layer < n_layers; ++layer) {
+    ModelSpec cut = model.spec();
+    cut.layers.resize(static_cast<size_t>(layer) + 1);
+    cut.n_layers = layer + 1;
+    ModelWeights weights = model.weights();
+    weights.layers.resize(cut.layers.size());
+    Forward shorter(model.ops(), cut, weights, model.cache().pool().layers().first(cut.layers.size()), n, n);
+    shorter.run(all);
+
+    const int taps[] = {layer};
+    model.forward().tap(taps);
+    model.forward().run(batch);
+    Workspace work(model.ops(), cut, n, n);
+    model.ops().begin();
+    model.ops().norm({.out = work.normed, .x = model.forward().taps(0, n), .weight = &weights.output_norm, .bias = nullptr, .kind = cut.norm, .eps = cut.norm_eps});
+    model.ops().logits(work.logits, work.normed, all.logit_rows, weights.output, nullptr, cut.logit_scale, cut.logit_softcap);
+    model.ops().submit();
+    model.ops().wait();
+    for (int row = 0; row < n; ++row) {
+      CHECK_MSG(std::memcmp(work.logits.f32(row), shorter.logits(row).data(), shorter.logits(row).size_bytes()) == 0, "layer " + std::to_string(layer) + " row " + std::to_string(row));
+    }
+  }
+  model.cache().close(sequence, {});
+}
+
+TEST("a drafter proposes the same however its context came: at once, in chunks, behind rejected drafts, from a known prefix") {
+  const TemporaryFile block = RandomDrafter{}.write();
+  EngineOptions options = options_for(kEmbedded, true);
+  options.drafters = {block.path};
+  LoadedModel model(options, 40);
+  const Tokens tokens = prompt_of(47, 4000);   // spans pages; the last token is the anchor
+  const size_t n_context = tokens.size() - 1;
+  CHECK(n_context > 2 * kPageTokens - 12);
+  const auto run_rows = [&](Sequence& sequence, Drafter& drafter, size_t first, size_t n, int n_wrong) {
+    Batch batch;
+    batch.sequences.push_back({sequence.pages, sequence.state});
+    for (size_t at = first; at < first + n; ++at) batch.add_row(tokens[at], static_cast<int32_t>(at), 0, sequence.slot(static_cast<int64_t>(at)));
+    for (int i = 0; i < n_wrong; ++i) batch.add_row(77 + i, static_cast<int32_t>(first + n) + i, 0, sequence.slot(static_cast<int64_t>(first + n) + i));   // a draft that will be rejected
+    batch.logit_rows.push_back(batch.n_rows() - 1);
+    model.forward().run(batch);
+    drafter.observe({.tokens = tokens, .pages = sequence.pages, .first = static_cast<int64_t>(first), .count = static_cast<int>(n), .taps = model.forward().taps(0, static_cast<int>(n))});
+  };
+  Tokens expected;
+  for (const size_t step : {n_context, size_t{1}, size_t{7}, size_t{40}}) {
+    Sequence sequence;
+    const std::unique_ptr<Drafter> drafter = model.drafters()[0]->make_drafter();
+    const size_t known = static_cast<size_t>(model.cache().open(sequence, tokens).value());
+    CHECK(step == n_context ? known == 0 : known > 0);   // after the first time only as far as what was kept does not reach
+    model.cache().reserve(sequence, static_cast<int64_t>(tokens.size()) + 7);
+    for (size_t first = known; first < n_context; first += step) {
+      const size_t n = std::min(step, n_context - first);
+      run_rows(sequence, *drafter, first, n, 3);
+      if (step == 7) drafter->propose(std::span(tokens).first(first + n + 1), sequence.pages, 5);   // its block's keys are overwritten by the next rows
+    }
+    const Tokens draft = drafter->propose(tokens, sequence.pages, 7).tokens;
+    CHECK(draft.size() == 7);
+    if (expected.empty()) expected = draft;
+    CHECK_MSG(draft == expected, "in steps of " + std::to_string(step));
+    drafter->settle(sequence.pages);
+    // Each time a shorter prefix stays, so that the rest is computed in the next way.
+    model.cache().close(sequence, std::span(tokens).first(step == n_context ? 20 : std::min<size_t>(20, known)));
+  }
+}
+
 TEST("greedy answers to 200 prompts are the same with look-up, alone and in company") {
   std::vector<RequestOptions> requests;
   for (int i = 0; i < 200; ++i) requests.push_back(request_for(prompt_of(i, 4096), 24, {DraftMode::kLookup, 1 + i % 10}));
