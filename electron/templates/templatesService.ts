@@ -20,7 +20,16 @@ import {
   type StoredTemplate,
 } from "../db/templates.ts";
 import type { EngineApi } from "../engine/engineApi.ts";
-import { missingIn, namesUsed, type Prefix, prefixOf, problemsOf, undeclaredIn, warmEndOf, withDefaults } from "./applying.ts";
+import {
+  missingIn,
+  namesUsed,
+  type Prefix,
+  prefixOf,
+  problemsOf,
+  undeclaredIn,
+  warmEndOf,
+  withDefaults,
+} from "./applying.ts";
 import { builtInValues } from "./builtInValues.ts";
 import { freeSlug, fromExchange, toExchange } from "./exchange.ts";
 import { lineDiff } from "./lineDiff.ts";

@@ -194,7 +194,9 @@ export function createWarmth(dependencies: WarmthDependencies): WarmthKeeper {
       return { ...unknown, ...board.get(templateId), ...savings };
     },
     async refresh(templates) {
-      const model = await dependencies.loadedModel();
+      // A question about warmth is no reason to start an engine that has stopped.
+      const runs = !["stopped", "crashed", "given-up"].includes(engine.status().state);
+      const model = runs ? await dependencies.loadedModel() : null;
       for (const template of templates) {
         if (closing) return;
         if (model === null) note(template.id, "unknown", 0, 0);

@@ -1,31 +1,7 @@
 // What it looks like in light and dark, in mid-answer with the Experts pane moving; and that it can be used by everyone.
-import { join } from "node:path";
-import { AxeBuilder } from "@axe-core/playwright";
-import type { Page } from "@playwright/test";
 import { firstWords, makeAnswersLong, send, waitUntilDone } from "./chat.ts";
 import { expect, test } from "./conclaveApp.ts";
-import { repositoryRoot } from "./entries/entry.ts";
-
-async function choose(page: Page, theme: "light" | "dark"): Promise<void> {
-  await page.getByRole("button", { name: "Settings" }).click();
-  await page.getByRole("combobox", { name: "Theme" }).selectOption(theme);
-  await page.keyboard.press("Escape");
-  await expect(page.locator("html")).toHaveAttribute("data-theme", theme);
-}
-
-/** Where the pictures of docs/ are taken from: UPDATE_SCREENSHOTS=1 writes them there. */
-function picture(name: string): string {
-  const folder = process.env["UPDATE_SCREENSHOTS"] === "1" ? "docs/screenshots" : "out/test/screenshots";
-  return join(repositoryRoot, folder, name);
-}
-
-async function violations(page: Page): Promise<string[]> {
-  const { violations: found } = await new AxeBuilder({ page })
-    .setLegacyMode()
-    .withTags(["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"])
-    .analyze();
-  return found.map(({ id, nodes }) => `${id}: ${nodes.map(({ target }) => target.join(" ")).join(", ")}`);
-}
+import { choose, picture, violations } from "./looks.ts";
 
 for (const theme of ["light", "dark"] as const) {
   test(`the chat in mid-answer, ${theme}`, async ({ conclaveApp }) => {

@@ -1,11 +1,11 @@
 // Templates: chosen with a slash, made and edited in the dialog, remembered by the conversation; and their beginnings kept
 // computed over a restart, with the time to the first token printed beside what is asserted.
-import { readdirSync, rmSync } from "node:fs";
+import { readdirSync, readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
-import { AxeBuilder } from "@axe-core/playwright";
 import type { FileChooser, Locator, Page } from "@playwright/test";
 import { answers, composer, makeAnswersLong, send, sidebar, waitUntilDone, wordsOf } from "./chat.ts";
 import { expect, test } from "./conclaveApp.ts";
+import { choose, picture, violations } from "./looks.ts";
 
 const dialog = (page: Page): Locator => page.getByRole("dialog", { name: "Templates" });
 const openDialog = (page: Page): Promise<void> => page.getByRole("button", { name: "Templates", exact: true }).click();
@@ -15,14 +15,6 @@ async function importFile(page: Page, file: Parameters<FileChooser["setFiles"]>[
   const chooser = page.waitForEvent("filechooser");
   await dialog(page).getByRole("button", { name: "Import templates" }).click();
   await (await chooser).setFiles(file);
-}
-
-async function violations(page: Page): Promise<string[]> {
-  const { violations: found } = await new AxeBuilder({ page })
-    .setLegacyMode()
-    .withTags(["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"])
-    .analyze();
-  return found.map(({ id, nodes }) => `${id}: ${nodes.map(({ target }) => target.join(" ")).join(", ")}`);
 }
 
 async function systemPromptOf(page: Page): Promise<string> {
@@ -194,7 +186,40 @@ test("after a restart the beginning comes from disk, and without the file it is 
   const warm = await firstAnswer(await conclaveApp.restart(), 1);
   expect(warm.prompt).toBe(cold.prompt);
   expect(warm.reused).toBeGreaterThan(cold.prompt - 80);
+  // The read came before the prompt, so the footer's time does not hold it.
+  const log = readFileSync(join(dataFolder, "logs", "conclave.log"), "utf8");
+  const read = log.match(/prefix warmed .*source="?disk"?.* ms=\d+/gu)?.at(-1) ?? "";
+  expect(read).not.toBe("");
   console.log(
-    `first token of ${cold.prompt} prompt tokens: ${cold.first} cold, ${warm.first} from disk (${warm.reused} reused)`,
+    `first token of ${cold.prompt} prompt tokens: ${cold.first} cold; from disk ${warm.first} and the read:${read.replace(/^prefix warmed/u, "")}`,
   );
 });
+
+for (const theme of ["light", "dark"] as const) {
+  test(`the templates at both sizes, ${theme}`, async ({ conclaveApp: { page, entry } }) => {
+    await choose(page, theme);
+    for (const [width, height] of [
+      [1280, 800],
+      [880, 560],
+    ] as const) {
+      await page.setViewportSize({ width, height });
+      const shoot = async (name: string): Promise<void> => {
+        await page.screenshot({ path: picture(`templates-${name}-${theme}-${width}-${entry}.png`) });
+        expect(await violations(page)).toEqual([]);
+      };
+      await page.getByRole("button", { name: /^All \d+ templates/u }).click();
+      await dialog(page)
+        .getByRole("button", { name: /^Translator/u })
+        .click();
+      await expect(dialog(page).getByRole("region", { name: "What the model gets" })).toContainText(
+        "You are a translator",
+      );
+      await shoot("dialog");
+      await page.keyboard.press("Escape");
+      await composer(page).fill("/");
+      await page.getByRole("option").first().waitFor();
+      await shoot("slash");
+      await composer(page).fill("");
+    }
+  });
+}
