@@ -10,7 +10,7 @@ export type GgufValue = GgufScalar | string[] | boolean[] | Float64Array;
 export function readMetadata(path: string): Map<string, GgufValue>;
 
 /** What the header says about the model, without `context` and `backend`. Throws on a bad file or an unknown architecture. */
-export function inspectModel(path: string): Omit<ModelInfo, 'context' | 'backend'>;
+export function inspectModel(path: string): Omit<ModelInfo, "context" | "backend">;
 
 /** SHA-256 of a file as lower-case hex, computed off the JS thread. */
 export function hashFile(path: string): Promise<string>;
@@ -39,7 +39,7 @@ export interface LoadOptions {
   /** Tokens of KV for all sequences; 0 or absent: min(trained, 8192). */
   readonly context?: number;
   readonly prefillChunk?: number;
-  readonly kvType?: 'F16' | 'BF16' | 'F32' | 'Q8_0';
+  readonly kvType?: "F16" | "BF16" | "F32" | "Q8_0";
   readonly exact?: boolean;
   /** Files of drafting models for this one, at most one of a kind. */
   readonly drafters?: readonly string[];
@@ -66,7 +66,7 @@ export interface RequestOptions {
   readonly draft?: { readonly mode: DraftMode; readonly length?: number };
 }
 
-export type DraftMode = 'off' | 'lookup' | 'mdlm' | 'dflash' | 'auto';
+export type DraftMode = "off" | "lookup" | "mdlm" | "dflash" | "auto";
 
 export interface RunTimings {
   readonly queueMs: number;
@@ -88,7 +88,7 @@ export interface RunTimings {
   readonly distinctExperts: number;
 }
 
-export type StopReason = 'end-of-text' | 'max-tokens' | 'context-full' | 'cancelled';
+export type StopReason = "end-of-text" | "max-tokens" | "context-full" | "cancelled";
 
 /** One wake-up of JS: everything that happened since the last one, in order prefill, tokens, end. */
 export interface RequestBatch {

@@ -1,6 +1,14 @@
 // The command line of `npm run chat`: what may be said and what it means. Pure.
 import { parseArgs } from "node:util";
-import { defaultSampler, draftModes, draftSchema, maxDraftLength, samplerSchema, type Draft, type Sampler } from "../contract/chat.ts";
+import {
+  defaultSampler,
+  draftModes,
+  draftSchema,
+  maxDraftLength,
+  samplerSchema,
+  type Draft,
+  type Sampler,
+} from "../contract/chat.ts";
 
 export const usage = `Usage: npm run chat -- ["PROMPT"] [options]
 

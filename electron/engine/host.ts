@@ -211,7 +211,13 @@ class Host {
       const sender = new AnswerSender(stream, runCredits, (piece) => this.#port.send({ kind: "tokens", id, ...piece }));
       const { maxTokens, stop: _, ...options } = sampler;
       const stopTokens = Uint32Array.from(text.tokenizer.ends);
-      const submitted = { tokens, maxTokens, stopTokens, sampler: { ...options, seed }, draft: draft ?? { mode: "off" as const } };
+      const submitted = {
+        tokens,
+        maxTokens,
+        stopTokens,
+        sampler: { ...options, seed },
+        draft: draft ?? { mode: "off" as const },
+      };
       const native = engine.request(submitted, (batch) => this.#progress(id, batch));
       this.#runs.set(id, { sender, stream, cancel: () => native.cancel() });
     } catch (error) {
