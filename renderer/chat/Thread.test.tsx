@@ -1,6 +1,6 @@
-import { act, render, screen } from "@testing-library/react";
+import { act, cleanup, render, screen } from "@testing-library/react";
 import { Profiler } from "react";
-import { describe, expect, it, vi } from "vitest";
+import { afterEach, describe, expect, it, vi } from "vitest";
 
 vi.mock("../platform/client.ts", () => ({ client: {}, onConnection: () => () => {}, inBrowser: true }));
 vi.stubGlobal("matchMedia", () => ({ matches: false, addEventListener: () => {}, removeEventListener: () => {} }));
@@ -49,6 +49,8 @@ const piece = (offset: number, text: string): void =>
     tokensPerSecond: 10,
   });
 
+afterEach(cleanup);
+
 describe("Thread", () => {
   it("renders only the growing message when a piece arrives, once per piece", () => {
     openThread();
@@ -65,5 +67,41 @@ describe("Thread", () => {
     expect(rendered.mock.calls.flat()).toEqual(["Once", "Once upon"]);
     expect(screen.getByText("First answer")).toBeDefined();
     expect(commits.mock.calls.length).toBeLessThanOrEqual(4); // each piece: the message, and the announcer's sentence
+  });
+
+  it("draws only the end of a long thread in full, and the rest when it comes near", () => {
+    const near: (() => void)[] = [];
+    vi.stubGlobal(
+      "IntersectionObserver",
+      class {
+        constructor(callback: (entries: readonly { readonly isIntersecting: boolean }[]) => void) {
+          near.push(() => callback([{ isIntersecting: true }]));
+        }
+        observe(): void {}
+        disconnect(): void {}
+      },
+    );
+    const messages = Array.from({ length: 2000 }, (_, index) =>
+      messageOf({
+        id: `m${index}`,
+        parentId: index === 0 ? null : `m${index - 1}`,
+        role: index % 2 === 0 ? "user" : "assistant",
+        text: `Words ${index}`,
+      }),
+    );
+    dispatch({ type: "conversationsLoaded", conversations: [conversationOf({ id: "long", activeLeafId: "m1999" })] });
+    rendered.mockClear();
+    dispatch({
+      type: "opened",
+      conversationId: "long",
+      messages: messages.map((message) => ({ ...message, conversationId: "long" })),
+    });
+    const { container } = render(<Thread AnswerText={AnswerText} modelName={null} />);
+    expect(container.querySelectorAll("article")).toHaveLength(2000);
+    expect(rendered.mock.calls.flat()).toEqual([1989, 1991, 1993, 1995, 1997, 1999].map((at) => `Words ${at}`));
+    expect(container.textContent).toContain("Words 1");
+    rendered.mockClear();
+    act(() => near[1]?.());
+    expect(rendered.mock.calls.flat()).toEqual(["Words 1"]);
   });
 });

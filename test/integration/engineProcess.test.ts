@@ -34,10 +34,10 @@ afterEach(() => client.close());
 
 const load = (request: LoadRequest = model) => client.load(request, () => {});
 
-function ask(content: string, sampler: Sampler = greedy, seed = 1): Watched {
+function ask(content: string, sampler: Sampler = greedy, seed = 1, answerStart = ""): Watched {
   const started = Promise.withResolvers<void>();
   const handle = client.run(
-    { messages: [{ role: "user", content }], sampler, seed },
+    { messages: [{ role: "user", content }], sampler, seed, answerStart },
     {
       onPrefill: () => {},
       onTokens: (piece) => {
@@ -172,6 +172,20 @@ describe("the engine process", () => {
     await expect(client.countTokens("<|endoftext|>")).resolves.toBeGreaterThan(1);
     const expected = createHash("sha256").update(readFileSync(path)).digest("hex");
     await expect(client.hashFile(path)).resolves.toBe(expected);
+  });
+
+  test("an answer that was cut goes on as if it had not been, and a prompt is counted as it is sent", async () => {
+    await load();
+    const question = "Tell me a story about a fox";
+    const sampler = { ...greedy, repetitionPenalty: 1 };
+    const whole = ask(question, { ...sampler, maxTokens: 40 });
+    const { timings } = await whole.handle.result;
+    await expect(client.countPrompt([{ role: "user", content: question }])).resolves.toBe(timings.promptTokens);
+    const cut = ask(question, { ...sampler, maxTokens: 15 });
+    await cut.handle.result;
+    const rest = ask(question, { ...sampler, maxTokens: 25 }, 1, cut.text);
+    await rest.handle.result;
+    expect(cut.text + rest.text).toBe(whole.text);
   });
 
   test("a prompt longer than the context is refused with both numbers", async () => {
