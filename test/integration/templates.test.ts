@@ -165,6 +165,23 @@ describe("a conversation with a template", () => {
     expect(engine.runs[0]?.request.messages[0]).toEqual({ role: "system", content: system });
   });
 
+  it("hands it on to a fork, and makes an answer again with the very same beginning", async () => {
+    const { templates, chat } = app.handlers;
+    const template = await saved();
+    const conversationId = await applied(template);
+    const answerId = await answered(conversationId, null, "Begin.");
+    const fork = await chat.forkConversation({ messageId: answerId });
+    expect(await templates.getApplied({ conversationId: fork.id })).toMatchObject({
+      templateId: template.id,
+      version: 1,
+    });
+    await templates.clearApplied({ conversationId });
+    await chat.regenerate({ messageId: answerId, exactly: true });
+    await vi.waitFor(() => expect(engine.runs).toHaveLength(2));
+    expect(engine.runs[1]?.request.messages).toEqual(engine.runs[0]?.request.messages);
+    engine.runs[1]?.end();
+  });
+
   it("keeps the day it began on, takes what only the page knows, and asks for what is missing", async () => {
     const template = await saved({ system: "{{date}} {{clipboard}} {{animal}}" });
     const { templates, chat } = app.handlers;
