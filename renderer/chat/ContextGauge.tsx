@@ -66,7 +66,7 @@ function Body({ use, used }: { readonly use: ContextUse; readonly used: number }
         <Row label="It was trained for" tokens={use.contextTrained} />
         {use.droppedTokens > 0 && <Row label="Older turns that are not sent" tokens={use.droppedTokens} />}
       </dl>
-      <div className="mt-3 flex flex-wrap gap-2">
+      <div className="mt-3 flex flex-wrap gap-2 empty:hidden">
         {larger !== null && <Button onClick={() => void raiseContext(larger)}>Raise to {formatCount(larger)}</Button>}
         {start !== null && <Button onClick={() => void startContextAt(null)}>Send earlier turns again</Button>}
       </div>
