@@ -7,7 +7,9 @@
 
 #include "base/error.h"
 #include "base/printable.h"
+#include "convert/hf_derived.h"
 #include "convert/hf_families.h"
+#include "convert/hf_layouts.h"
 #include "convert/hf_tokenizer.h"
 #include "convert/source.h"
 #include "formats/mapped_file.h"
@@ -58,18 +60,22 @@ const HfFamily& family_of(const Json& config) {
   unsupported("models of the type '" + printable(*type) + "' cannot be converted yet; " + known + " can");
 }
 
-bool is_set(const Json* value) { return value != nullptr && !value->is_null(); }
-
 /// Options whose presence would make the converted model compute something else.
-void refuse_variants(const Json& config) {
+void refuse_variants(const Json& config, const HfFamily& family) {
   for (const char* key : {"quantization_config", "clip_qkv"}) {
-    if (is_set(config.find(key))) unsupported(std::string("config.json sets '") + key + "', which is not supported");
+    const Json* value = config.find(key);
+    const Json* method = hf_is_set(value) ? value->find("quant_method") : nullptr;
+    if (method != nullptr && method->text() != nullptr && *method->text() == "mxfp4") continue;   // its tensors are known by their names
+    if (hf_is_set(value)) unsupported(std::string("config.json sets '") + key + "', which is not supported");
   }
   const Json *window = config.find("sliding_window"), *uses = config.find("use_sliding_window");
-  const bool off = is_set(uses) && uses->boolean() != nullptr && !*uses->boolean();
-  if (is_set(window) && !off) unsupported("config.json sets 'sliding_window', which is not supported yet");
+  const bool off = hf_is_set(uses) && uses->boolean() != nullptr && !*uses->boolean();
+  const Json* context = config.find("max_position_embeddings");
+  const bool wide = hf_is_set(window) && window->whole() != nullptr && hf_is_set(context) && context->whole() != nullptr && *window->whole() >= *context->whole();
+  const bool known = std::any_of(family.keys.begin(), family.keys.end(), [](const HfKey& key) { return std::string_view(key.config) == "sliding_window"; });
+  if (hf_is_set(window) && !off && !wide && !known) unsupported("config.json sets 'sliding_window', which is not supported yet");
   const Json* activation = config.find("hidden_act");
-  if (is_set(activation) && (activation->text() == nullptr || *activation->text() != "silu")) unsupported("config.json asks for another activation than silu, which is not supported");
+  if (hf_is_set(activation) && (activation->text() == nullptr || *activation->text() != "silu")) unsupported("config.json asks for another activation than silu, which is not supported");
 }
 
 GgufEntry entry_for(const HfKey& key, const std::string& name, const Json& value) {
@@ -88,26 +94,64 @@ GgufEntry entry_for(const HfKey& key, const std::string& name, const Json& value
   bad(std::string("config.json's '") + key.config + "' has a value of the wrong kind or size");
 }
 
-/// rope_theta and scaling, at the top level or (newer) in rope_parameters.
-void append_rope(const Json& config, const std::string& prefix, std::vector<GgufEntry>& out) {
-  const Json *parameters = config.find("rope_parameters"), *scaling = config.find("rope_scaling");
-  const Json* theta = is_set(parameters) ? parameters->find("rope_theta") : nullptr;
-  if (!is_set(theta)) theta = config.find("rope_theta");
-  double value = 10000;
-  if (is_set(theta) && !theta->number(value)) bad("config.json's 'rope_theta' is not a number");
-  out.push_back(f32_entry(prefix + "rope.freq_base", value));
-  const Json& source = is_set(scaling) ? *scaling : is_set(parameters) ? *parameters : config;
-  const Json* stated = source.find("rope_type");
-  if (!is_set(stated)) stated = source.find("type");
-  const std::string type = is_set(stated) && stated->text() != nullptr ? *stated->text() : "default";
-  if (type == "default") return;
-  if (type != "linear" && type != "yarn") unsupported("config.json asks for position scaling '" + printable(type) + "', which cannot be converted yet; linear and yarn can");
+void append_original_context(const Json& config, const Json& scaling, const std::string& prefix, std::vector<GgufEntry>& out) {
+  const char* key = "original_max_position_embeddings";
+  const Json& source = hf_is_set(scaling.find(key)) ? scaling : config;
+  if (hf_is_set(source.find(key))) out.push_back(u32_entry(prefix + "rope.scaling.original_context_length", hf_number(source, key)));
+}
+
+void append_yarn(const Json& scaling, const std::string& prefix, std::vector<GgufEntry>& out) {
+  for (const auto& [key, gguf] : {std::pair{"beta_fast", "rope.scaling.yarn_beta_fast"}, std::pair{"beta_slow", "rope.scaling.yarn_beta_slow"}}) {
+    double value = 0;
+    if (hf_is_set(scaling.find(key)) && scaling.find(key)->number(value)) out.push_back(f32_entry(prefix + gguf, value));
+  }
+  double all = 0, some = 1;
+  if (!hf_is_set(scaling.find("mscale_all_dim")) || !scaling.find("mscale_all_dim")->number(all) || all == 0) return;
+  if (hf_is_set(scaling.find("mscale")) && (!scaling.find("mscale")->number(some) || some != all)) unsupported("config.json scales positions with 'mscale' other than 'mscale_all_dim', which is not supported");
+  out.push_back(f32_entry(prefix + "rope.scaling.yarn_log_multiplier", 0.1 * all));
+}
+
+/// Divisors of the angles, for the short and for the long context; one factor on cos and sin.
+void append_long_rope(const Json& config, const Json& scaling, const std::string& prefix, SourceModel& model) {
+  append_original_context(config, scaling, prefix, model.metadata);
   double factor = 0;
-  if (!is_set(source.find("factor")) || !source.find("factor")->number(factor)) bad("config.json scales positions without a 'factor'");
+  if (!hf_is_set(scaling.find("short_mscale")) || !scaling.find("short_mscale")->number(factor)) unsupported("config.json asks for position scaling 'longrope' without a 'short_mscale', which is not supported");
+  model.metadata.push_back(f32_entry(prefix + "rope.scaling.attn_factor", factor));
+  for (const auto& [key, name] : {std::pair{"short_factor", "rope_factors_short.weight"}, std::pair{"long_factor", "rope_factors_long.weight"}}) {
+    const Json* list = scaling.find(key);
+    if (!hf_is_set(list) || list->array() == nullptr || list->array()->empty()) bad(std::string("config.json lacks the list '") + key + "'");
+    std::vector<float> values;
+    for (const Json& item : *list->array()) {
+      if (!item.number(factor)) bad(std::string("config.json's list '") + key + "' holds something that is not a number");
+      values.push_back(static_cast<float>(factor));
+    }
+    model.tensors.push_back(hf_table(name, std::move(values)));
+  }
+}
+
+/// rope_theta and scaling, at the top level or (newer) in rope_parameters.
+void append_rope(const Json& config, const std::string& prefix, SourceModel& model) {
+  std::vector<GgufEntry>& out = model.metadata;
+  const Json *parameters = config.find("rope_parameters"), *scaling = config.find("rope_scaling");
+  if (hf_is_set(parameters) && hf_is_set(parameters->find("full_attention"))) return;   // kinds of layers apart: the family's own affair
+  const Json* theta = hf_is_set(parameters) ? parameters->find("rope_theta") : nullptr;
+  if (!hf_is_set(theta)) theta = config.find("rope_theta");
+  double value = 10000;
+  if (hf_is_set(theta) && !theta->number(value)) bad("config.json's 'rope_theta' is not a number");
+  out.push_back(f32_entry(prefix + "rope.freq_base", value));
+  const Json& source = hf_is_set(scaling) ? *scaling : hf_is_set(parameters) ? *parameters : config;
+  const Json* stated = source.find("rope_type");
+  if (!hf_is_set(stated)) stated = source.find("type");
+  const std::string type = hf_is_set(stated) && stated->text() != nullptr ? *stated->text() : "default";
+  if (type == "default") return;
+  if (type == "longrope") return append_long_rope(config, source, prefix, model);
+  if (type != "linear" && type != "yarn") unsupported("config.json asks for position scaling '" + printable(type) + "', which cannot be converted yet; linear, longrope and yarn can");
+  double factor = 0;
+  if (!hf_is_set(source.find("factor")) || !source.find("factor")->number(factor)) bad("config.json scales positions without a 'factor'");
   out.push_back(string_entry(prefix + "rope.scaling.type", type));
   out.push_back(f32_entry(prefix + "rope.scaling.factor", factor));
-  const Json* original = source.find("original_max_position_embeddings");
-  if (is_set(original) && original->whole() != nullptr) out.push_back(u32_entry(prefix + "rope.scaling.original_context_length", *original->whole()));
+  append_original_context(config, source, prefix, out);
+  if (type == "yarn") append_yarn(source, prefix, out);
 }
 
 int64_t number_of(const std::vector<GgufEntry>& entries, const std::string& key, int64_t low, int64_t high, int64_t fallback) {
@@ -117,32 +161,42 @@ int64_t number_of(const std::vector<GgufEntry>& entries, const std::string& key,
   return value;
 }
 
-std::vector<GgufEntry> config_entries(const Json& config, const HfFamily& family, const std::string& name) {
+/// Metadata, and the tensors that config.json holds.
+void append_config(const Json& config, const HfFamily& family, const std::string& name, SourceModel& model) {
   const std::string prefix = std::string(family.architecture) + ".";
-  std::vector<GgufEntry> out{string_entry("general.architecture", family.architecture), string_entry("general.name", name)};
-  for (const std::span<const HfKey> keys : {hf_common_keys(), family.keys}) {
+  std::vector<GgufEntry>& out = model.metadata;
+  out = {string_entry("general.architecture", family.architecture), string_entry("general.name", name)};
+  if (family.derive != nullptr) family.derive(config, prefix, model);
+  for (const std::span<const HfKey> keys : {family.keys, hf_common_keys()}) {
     for (const HfKey& key : keys) {
+      if (std::any_of(out.begin(), out.end(), [&](const GgufEntry& entry) { return entry.key == prefix + key.gguf; })) continue;   // the family's own comes before the common
       const Json* value = config.find(key.config);
-      if (!is_set(value) && key.other != nullptr) value = config.find(key.other);
-      if (is_set(value)) out.push_back(entry_for(key, prefix + key.gguf, *value));
+      if (!hf_is_set(value) && key.other != nullptr) value = config.find(key.other);
+      if (hf_is_set(value)) out.push_back(entry_for(key, prefix + key.gguf, *value));
       else if (key.required) bad(std::string("config.json lacks '") + key.config + "'");
     }
   }
-  append_rope(config, prefix, out);
-  return out;
+  append_rope(config, prefix, model);
 }
 
 /// Gathers the folder's tensors into GGUF's, experts into one each.
 class Gatherer {
  public:
-  Gatherer(int64_t n_layers, int64_t n_experts, int64_t head_rows) : n_layers_(n_layers), n_experts_(n_experts), head_rows_(head_rows) {}
+  Gatherer(const HfFamily& family, const Json& config, const Safetensors& all, int64_t n_layers, int64_t n_experts, int64_t head_rows)
+      : family_(family), config_(config), all_(all), n_layers_(n_layers), n_predicting_(predicting_layers(config)), n_experts_(n_experts), head_rows_(head_rows) {}
 
   void add(const SafeTensor& tensor) {
-    std::string_view rest = tensor.name;
+    std::string inner = tensor.name;
+    if (inner.starts_with("model.language_model.")) inner.erase(6, std::string_view("language_model.").size());
+    for (const char* other : kOtherParts) {
+      if (inner.starts_with(other)) return;
+    }
+    std::string_view rest = inner;
     int64_t layer = -1, expert = 0;
     if (rest.starts_with("model.layers.")) {
       rest.remove_prefix(std::string_view("model.layers.").size());
-      layer = take_number(tensor, rest, n_layers_);
+      layer = take_number(tensor, rest, n_layers_ + n_predicting_);
+      if (layer >= n_layers_) return;   // it predicts the token after the next, which is no part of the answer
       if (!rest.starts_with('.')) unknown(tensor);
       rest.remove_prefix(1);
     }
@@ -153,9 +207,11 @@ class Gatherer {
       source = source.substr(0, at + 8) + "*" + std::string(after);
     }
     if (source.ends_with("rotary_emb.inv_freq")) return;   // old folders keep the angles that everyone computes
-    const HfTensor* rule = find_hf_tensor(source, layer >= 0);
+    const HfTensor* rule = find_hf_tensor(family_, source, layer >= 0);
     if (rule == nullptr) unknown(tensor);
-    if (tensor.type == nullptr || (tensor.type->type != DType::kF32 && tensor.type->type != DType::kF16 && tensor.type->type != DType::kBF16)) {
+    if (rule->layout == HfLayout::kSkipped) return;
+    const bool packed = rule->layout == HfLayout::kMx || rule->layout == HfLayout::kMxGateUp;
+    if (!packed && (tensor.type == nullptr || (tensor.type->type != DType::kF32 && tensor.type->type != DType::kF16 && tensor.type->type != DType::kBF16))) {
       unsupported("tensor '" + printable(tensor.name) + "' is stored as " + tensor.type_name + "; F32, F16 and BF16 can be converted");
     }
     place(tensor, *rule, layer >= 0 ? "blk." + std::to_string(layer) + "." : std::string(), expert);
@@ -175,6 +231,13 @@ class Gatherer {
  private:
   [[noreturn]] static void unknown(const SafeTensor& tensor) { unsupported("tensor '" + printable(tensor.name) + "' is not known; converting without it would give wrong answers"); }
 
+  [[noreturn]] static void twice(const SafeTensor& tensor) { bad("tensor '" + printable(tensor.name) + "' is there under two names"); }
+
+  static int64_t predicting_layers(const Json& config) {
+    const Json* stated = config.find("num_nextn_predict_layers");
+    return hf_is_set(stated) && stated->whole() != nullptr ? std::clamp<int64_t>(*stated->whole(), 0, kMaxLayers) : 0;
+  }
+
   /// Reads a number below `limit` off the front of `rest`.
   static int64_t take_number(const SafeTensor& tensor, std::string_view& rest, int64_t limit) {
     int64_t value = -1;
@@ -186,6 +249,12 @@ class Gatherer {
   }
 
   void place(const SafeTensor& tensor, const HfTensor& rule, const std::string& block, int64_t expert) {
+    if (rule.layout > HfLayout::kSkipped) {
+      for (SourceTensor& out : gather_layout(tensor, rule, block, config_, family_.cycling_heads, all_)) {
+        if (const std::string name = out.name; !tensors_.try_emplace(name, std::move(out)).second) twice(tensor);
+      }
+      return;
+    }
     if (tensor.shape.empty() || tensor.shape.size() > 3 || std::count(tensor.shape.begin(), tensor.shape.end(), 0) > 0) {
       bad("tensor '" + printable(tensor.name) + "' has " + std::to_string(tensor.shape.size()) + " dimensions or an empty one");
     }
@@ -207,13 +276,13 @@ class Gatherer {
       case HfLayout::kExpert:
         if (dims.size() != 2) bad("tensor '" + printable(tensor.name) + "' has " + std::to_string(dims.size()) + " dimensions where two are expected");
         return put_expert(tensor, target, dims, expert);
-      case HfLayout::kGateUp: return put_halves(tensor, target, block + rule.second, dims);
+      default: return put_halves(tensor, target, block + rule.second, dims);   // kGateUp
     }
   }
 
   SourceTensor& fresh(const SafeTensor& tensor, const std::string& target, std::vector<int64_t> dims, size_t n_parts) {
     const auto [at, added] = tensors_.try_emplace(target);
-    if (!added) bad("tensor '" + printable(tensor.name) + "' is there under two names");
+    if (!added) twice(tensor);
     at->second = {.name = target, .type = tensor.type->type, .dims = std::move(dims), .parts = std::vector<SourceRows>(n_parts, SourceRows{nullptr, 0})};
     return at->second;
   }
@@ -243,7 +312,13 @@ class Gatherer {
     }
   }
 
-  int64_t n_layers_, n_experts_, head_rows_;
+  /// What sees, hears or predicts tokens after the next: no part of the model of text.
+  static constexpr const char* kOtherParts[] = {"mtp.", "model.visual.", "model.vision_tower.", "model.audio_tower.", "model.embed_vision.", "model.embed_audio."};
+
+  const HfFamily& family_;
+  const Json& config_;
+  const Safetensors& all_;
+  int64_t n_layers_, n_predicting_, n_experts_, head_rows_;
   std::map<std::string, SourceTensor> tensors_;
 };
 
@@ -253,22 +328,24 @@ SourceModel open_hugging_face(const std::string& path) {
   const Folder folder(path);
   HfTextFiles text{.tokenizer = folder.json("tokenizer.json"), .tokenizer_config = folder.json_if_there("tokenizer_config.json"), .config = folder.json("config.json"),
                    .chat_template = folder.has("chat_template.jinja") ? folder.read("chat_template.jinja") : std::string()};
-  const HfFamily& family = family_of(text.config);
-  refuse_variants(text.config);
+  const Json* inner = text.config.find("text_config");   // models that also see keep the model of text there
+  const Json& config = hf_is_set(inner) ? *inner : text.config;
+  const HfFamily& family = family_of(config);
+  refuse_variants(config, family);
   SourceModel model;
-  model.metadata = config_entries(text.config, family, folder.name());
+  append_config(config, family, folder.name(), model);
   const std::string prefix = std::string(family.architecture) + ".";
   const auto number = [&](const char* key, int64_t high, int64_t fallback) { return number_of(model.metadata, prefix + key, 1, high, fallback); };
   const int64_t n_heads = number("attention.head_count", 1 << 16, 0);
   const int64_t head_rows = number("attention.key_length", 1 << 16, number("embedding_length", 1 << 24, 0) / n_heads);
-  Gatherer gatherer(number("block_count", kMaxLayers, 0), number("expert_count", kMaxExperts, 0), family.pairs_rows ? head_rows : 0);
-  const Json* tied = text.config.find("tie_word_embeddings");
-  const bool is_tied = is_set(tied) && tied->boolean() != nullptr && *tied->boolean();
   model.safetensors = Safetensors::open(path);
+  Gatherer gatherer(family, config, *model.safetensors, number("block_count", kMaxLayers, 0), number("expert_count", kMaxExperts, 0), family.pairs_rows ? head_rows : 0);
+  const Json* tied = config.find("tie_word_embeddings");
+  const bool is_tied = hf_is_set(tied) && tied->boolean() != nullptr && *tied->boolean();
   for (const SafeTensor& tensor : model.safetensors->tensors()) {
     if (!(is_tied && tensor.name == "lm_head.weight")) gatherer.add(tensor);
   }
-  model.tensors = gatherer.take();
+  for (SourceTensor& tensor : gatherer.take()) model.tensors.push_back(std::move(tensor));
   for (GgufEntry& entry : tokenizer_entries(text, number("vocab_size", kMaxVocab, 0))) model.metadata.push_back(std::move(entry));
   return model;
 }

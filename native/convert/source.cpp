@@ -52,6 +52,10 @@ size_t SourceTensor::source_bytes() const { return static_cast<size_t>(n_rows())
 
 void SourceTensor::read_rows(int64_t first, int64_t n, float* out) const {
   const int64_t width = dims.at(0);
+  if (make_row) {
+    for (int64_t row = first; row < first + n; ++row, out += width) make_row(row, out);
+    return;
+  }
   if (pair_rows > 0 && dims.size() == 1) {
     std::vector<float> values(static_cast<size_t>(width));
     dequantize_row(type, parts[0].data, values.data(), width);

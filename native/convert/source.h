@@ -1,6 +1,7 @@
 // A model on its way to another file: metadata as it will be written, and float tensors that are read row by row, whether
 // they come from a GGUF file or from a Hugging Face folder. Owns the mappings; holds no tensor's floats.
 #pragma once
+#include <functional>
 #include <memory>
 #include <span>
 #include <string>
@@ -19,10 +20,11 @@ struct SourceRows {
 
 struct SourceTensor {
   std::string name;                 // GGUF's name
-  DType type;                       // F32, F16 or BF16
+  DType type;                       // F32, F16 or BF16; holds every value of the source
   std::vector<int64_t> dims;        // GGUF order: dims[0] is contiguous
   std::vector<SourceRows> parts;    // one after another: an expert each, or the whole
   int64_t pair_rows = 0;            // rows of a head (values, of a vector) whose halves become adjacent pairs; 0: the order stays
+  std::function<void(int64_t row, float* out)> make_row = nullptr;   // in place of `parts`: rows put together or computed; called by several threads
 
   int64_t n_rows() const;
   size_t source_bytes() const;

@@ -1,6 +1,7 @@
 // Hugging Face folders and GGUF files on their way to a new file: every value must arrive where the engine looks for it,
 // tokenizers must keep ids, merges and kinds, and what is missing or unknown must be named before anything is written.
 #include <algorithm>
+#include <cmath>
 #include <numeric>
 
 #include "base/error.h"
@@ -95,6 +96,86 @@ FolderModel qwen3() {
   model.add("model.layers.0.mlp.experts.down_proj", {kExperts, kWidth, kFf});
   return model;
 }
+/// Divisors of the angles in config.json; biases on everything.
+FolderModel phi() {
+  FolderModel model = mixtral();
+  model.type = "phimoe";
+  model.extra = R"(,"sliding_window":128,"original_max_position_embeddings":64,"rope_scaling":{"type":"longrope","short_factor":[1,2,3,4,5,6,7,8],"long_factor":[2,4,6,8,10,12,14,16],"short_mscale":1.25})";
+  for (const char* name : {"q", "k", "v", "o"}) model.add(std::string("model.layers.0.self_attn.") + name + "_proj.bias", {kHeads * kHead});
+  for (const char* name : {"model.norm.bias", "model.layers.0.input_layernorm.bias", "model.layers.0.post_attention_layernorm.bias"}) model.add(name, {kWidth});
+  model.add("lm_head.bias", {kVocab});
+  return model;
+}
+constexpr int kLatent = 8, kNope = 12, kRope = 4, kValue = 6;
+/// Latent attention; a layer that predicts tokens after the next comes after the counted ones.
+FolderModel deepseek() {
+  FolderModel model{.type = "deepseek_v3", .extra = R"(,"n_routed_experts":3,"n_shared_experts":1,"n_group":1,"norm_topk_prob":true,"routed_scaling_factor":2.5,"kv_lora_rank":8,"qk_nope_head_dim":12,
+    "qk_rope_head_dim":4,"v_head_dim":6,"num_nextn_predict_layers":1,"rope_scaling":{"type":"yarn","factor":40,"mscale":1,"mscale_all_dim":1,"original_max_position_embeddings":64})", .tensors = {}};
+  for (const char* name : {"model.norm.weight", "model.layers.0.input_layernorm.weight", "model.layers.0.post_attention_layernorm.weight", "model.layers.1.enorm.weight"}) model.add(name, {kWidth});
+  for (const char* name : {"model.embed_tokens.weight", "lm_head.weight"}) model.add(name, {kVocab, kWidth});
+  const std::string attention = "model.layers.0.self_attn.";
+  model.add(attention + "q_proj.weight", {kHeads * (kNope + kRope), kWidth});
+  model.add(attention + "kv_a_proj_with_mqa.weight", {kLatent + kRope, kWidth});
+  model.add(attention + "kv_a_layernorm.weight", {kLatent});
+  model.add(attention + "kv_b_proj.weight", {kHeads * (kNope + kValue), kLatent});
+  model.add(attention + "o_proj.weight", {kWidth, kHeads * kValue});
+  model.experts("mlp", "gate_proj", "up_proj", "down_proj").add("model.layers.0.mlp.gate.e_score_correction_bias", {kExperts});
+  for (const char* name : {"gate", "up"}) model.add(std::string("model.layers.0.mlp.shared_experts.") + name + "_proj.weight", {kFf, kWidth});
+  model.add("model.layers.0.mlp.shared_experts.down_proj.weight", {kWidth, kFf});
+  return model;
+}
+/// Experts turned and interleaved, or packed as MXFP4 with every block's bytes 0, 1, 2, ... and the scale 2.
+FolderModel gpt_oss(bool packed) {
+  FolderModel model = FolderModel{.type = "gpt_oss", .extra = R"(,"head_dim":16,"sliding_window":128,"quantization_config":{"quant_method":"mxfp4"})", .tensors = {}}.attention();
+  for (const char* name : {"q", "k", "v", "o"}) model.add(std::string("model.layers.0.self_attn.") + name + "_proj.bias", {kHeads * kHead});
+  model.add("model.layers.0.self_attn.sinks", {kHeads});
+  const std::string mlp = "model.layers.0.mlp.";
+  model.add(mlp + "router.weight", {kExperts, kWidth});
+  model.add(mlp + "router.bias", {kExperts});
+  model.add(mlp + "experts.gate_up_proj_bias", {kExperts, 2 * kFf});
+  model.add(mlp + "experts.down_proj_bias", {kExperts, kWidth});
+  if (!packed) {
+    model.add(mlp + "experts.gate_up_proj", {kExperts, kWidth, 2 * kFf});
+    model.add(mlp + "experts.down_proj", {kExperts, kFf, kWidth});
+    return model;
+  }
+  for (const auto& [name, n_out, n_in] : {std::tuple{"gate_up", 2 * kFf, kWidth}, std::tuple{"down", kWidth, kFf}}) {
+    std::vector<uint8_t> blocks(static_cast<size_t>(kExperts * n_out * n_in / 2));
+    std::iota(blocks.begin(), blocks.end(), uint8_t{0});
+    model.tensors.bytes(mlp + "experts." + name + "_proj_blocks", {kExperts, n_out, n_in / 32, 16}, blocks);
+    model.tensors.bytes(mlp + "experts." + name + "_proj_scales", {kExperts, n_out, n_in / 32}, std::vector<uint8_t>(blocks.size() / 16, 128));
+  }
+  return model;
+}
+/// Linear attention of 2 key heads and 4 value heads, both 8 wide, kept by key head.
+FolderModel linear(const std::string& type) {
+  FolderModel model{.type = type, .extra = R"(,"head_dim":16,"num_key_value_heads":2,"num_experts":3,"full_attention_interval":4,"linear_num_key_heads":2,"linear_num_value_heads":4,"linear_key_head_dim":8,
+    "linear_value_head_dim":8,"linear_conv_kernel_dim":4)", .tensors = {}};
+  for (const char* name : {"model.norm.weight", "model.layers.0.input_layernorm.weight", "model.layers.0.post_attention_layernorm.weight"}) model.add(name, {kWidth});
+  for (const char* name : {"model.embed_tokens.weight", "lm_head.weight"}) model.add(name, {kVocab, kWidth});
+  const std::string block = "model.layers.0.linear_attn.";
+  if (type == "qwen3_next") {
+    model.add(block + "in_proj_qkvz.weight", {96, kWidth});
+    model.add(block + "in_proj_ba.weight", {8, kWidth});
+  } else {
+    model.add(block + "in_proj_qkv.weight", {64, kWidth});
+    model.add(block + "in_proj_z.weight", {32, kWidth});
+    for (const char* name : {"a", "b"}) model.add(block + "in_proj_" + name + ".weight", {4, kWidth});
+  }
+  model.add(block + "conv1d.weight", {64, 1, 4});
+  for (const char* name : {"A_log", "dt_bias"}) {
+    model.next = 0;   // -exp of it must be a number
+    model.add(block + name, {4});
+  }
+  model.add(block + "norm.weight", {8});
+  model.add(block + "out_proj.weight", {kWidth, 32});
+  model.experts("mlp", "gate_proj", "up_proj", "down_proj");
+  for (const char* name : {"gate", "up"}) model.add(std::string("model.layers.0.mlp.shared_expert.") + name + "_proj.weight", {kFf, kWidth});
+  model.add("model.layers.0.mlp.shared_expert.down_proj.weight", {kWidth, kFf});
+  model.add("model.layers.0.mlp.shared_expert_gate.weight", {1, kWidth});
+  model.add("mtp.norm.weight", {kWidth});
+  return model;
+}
 
 std::vector<float> rows(const SourceModel& model, const std::string& name) {
   for (const SourceTensor& tensor : model.tensors) {
@@ -150,7 +231,7 @@ std::vector<GgufEntry> tokenizer(const std::string& json, int64_t n_vocab, const
 }  // namespace
 
 TEST("a folder of each family becomes a file that binds") {
-  for (const FolderModel& model : {mixtral(), olmoe(), granite(), qwen2(), qwen3()}) {
+  for (const FolderModel& model : {mixtral(), olmoe(), granite(), qwen2(), qwen3(), phi(), deepseek(), gpt_oss(false), gpt_oss(true)}) {
     const TemporaryFolder folder;
     model.write(folder);
     const SourceModel source = open_source(folder.path());
@@ -159,7 +240,7 @@ TEST("a folder of each family becomes a file that binds") {
     bind_weights(*file, spec);
     CHECK(spec.layers[0].ffn.n_experts == kExperts && spec.layers[0].ffn.n_experts_used == 2 && spec.layers[0].ffn.d_ff == kFf);
     CHECK(spec.layers[0].attention.rope.base == 5e5f && spec.bos_token == 0 && spec.eos_token == 0);
-    if (model.type != "granitemoe") CHECK(spec.layers[0].ffn.router.renormalise == (model.type == "mixtral" || model.type == "qwen3_moe"));
+    if (model.type != "granitemoe") CHECK(spec.layers[0].ffn.router.renormalise == (model.type == "mixtral" || model.type == "qwen3_moe" || model.type == "deepseek_v3"));
     CHECK(spec.residual_scale == (model.type == "granitemoe" ? 0.22f : 1.f));
   }
 }
@@ -209,6 +290,56 @@ TEST("experts come one after another, also out of a tensor that holds gate and u
   CHECK(down[kExpert] == down[0] + static_cast<float>(3 * kExpert));
 }
 
+TEST("DeepSeek's unfolding matrix is cut by head, its keys turned") {
+  const TemporaryFolder folder;
+  deepseek().write(folder);
+  const SourceModel model = open_source(folder.path());
+  const std::vector<float> k = rows(model, "blk.0.attn_k_b.weight"), v = rows(model, "blk.0.attn_v_b.weight");
+  for (size_t head = 0, first = 0; head < kHeads; ++head, first += (kNope + kValue) * kLatent) {
+    for (size_t l = 0; l < kLatent; ++l) {
+      for (size_t i = 0; i < kNope; ++i) CHECK(k[(head * kLatent + l) * kNope + i] == k[0] + static_cast<float>(first + i * kLatent + l));
+      for (size_t i = 0; i < kValue; ++i) CHECK(v[(head * kValue + i) * kLatent + l] == k[0] + static_cast<float>(first + (kNope + i) * kLatent + l));
+    }
+  }
+}
+
+TEST("linear attention's projections are sorted out, its value heads cycle where the family asks, norms get their one") {
+  for (const char* type : {"qwen3_next", "qwen3_5_moe_text"}) {
+    const TemporaryFolder folder;
+    linear(type).write(folder);
+    const SourceModel model = open_source(folder.path());
+    const auto file = written(model, folder.path("out.gguf"));
+    bind_weights(*file, spec_from_gguf(*file));
+    CHECK(rows(model, "output_norm.weight")[1] == 2);
+    const std::vector<float> decay = rows(model, "blk.0.ssm_a"), qkv = rows(model, "blk.0.attn_qkv.weight"), z = rows(model, "blk.0.attn_gate.weight");
+    const auto row = [](const std::vector<float>& values, size_t i) { return (values[i * kWidth] - values[0]) / kWidth; };
+    const bool next = std::string(type) == "qwen3_next";
+    CHECK(decay[0] == -1 && std::abs(decay[1] + std::exp(next ? 1.f : 2.f)) < 1e-4f && std::abs(decay[2] + std::exp(next ? 2.f : 1.f)) < 1e-4f);
+    CHECK(row(qkv, 8) == (next ? 48 : 8) && row(qkv, 16) == (next ? 8 : 16) && row(qkv, 32) == (next ? 16 : 32));   // second key head's q, first k, first v
+    CHECK(row(qkv, 40) == (next ? 24 : 48) && row(z, 8) == (next ? 8 : 16) && row(z, 16) == (next ? 48 : 8));
+    const std::vector<float> out = rows(model, "blk.0.ssm_out.weight");
+    CHECK(out[8] - out[0] == (next ? 8 : 16) && out[32] - out[0] == 32);
+  }
+}
+
+TEST("gpt-oss: gate and up are taken apart, in floats and in MXFP4") {
+  const TemporaryFolder folder;
+  gpt_oss(false).write(folder);
+  SourceModel model = open_source(folder.path());
+  const std::vector<float> gate = rows(model, "blk.0.ffn_gate_exps.weight"), up = rows(model, "blk.0.ffn_up_exps.weight");
+  for (size_t row = 0; row < kFf; ++row) {
+    for (size_t column = 0; column < kWidth; ++column) {
+      CHECK(gate[row * kWidth + column] == gate[0] + static_cast<float>(column * 2 * kFf + 2 * row));
+      CHECK(up[row * kWidth + column] == gate[row * kWidth + column] + 1);
+    }
+  }
+  gpt_oss(true).write(folder);
+  model = open_source(folder.path());
+  const std::vector<float> packed = rows(model, "blk.0.ffn_up_exps.weight");   // its first row is the second: bytes from 16, 0x10 = 0 and 0.5
+  CHECK(packed[0] == 0 && packed[1] == 1 && packed[2] == 1 && packed[3] == 1 && packed[4] == 2);
+  CHECK(packed[kWidth + 1] == 3 && packed[kWidth] == 0);   // bytes from 48, 0x30 = 0 and 1.5
+}
+
 TEST("what is missing, unknown or different is named") {
   refuse(FolderModel().attention().experts("block_sparse_moe", "w1", "w3", "w2", 2), "lacks expert 2 of 'blk.0.ffn_down_exps.weight'");
   FolderModel model = mixtral();
@@ -226,9 +357,9 @@ TEST("what is missing, unknown or different is named") {
   refuse(model, "differs in shape or type from the other experts'");
   model = mixtral();
   model.type = "bert";
-  refuse(model, "models of the type 'bert' cannot be converted yet; aquilamoe, granitemoe, mixtral, olmoe");
+  refuse(model, "models of the type 'bert' cannot be converted yet; aquilamoe, deepseek_v2, deepseek_v3, gemma4_text, gpt_oss, granitemoe, mixtral, olmoe");
   for (const auto& [extra, part] : std::initializer_list<std::pair<const char*, const char*>>{
-           {R"(,"hidden_act":"gelu")", "another activation"}, {R"(,"sliding_window":4096)", "'sliding_window'"}, {R"(,"quantization_config":{})", "'quantization_config'"},
+           {R"(,"hidden_act":"gelu")", "another activation"}, {R"(,"sliding_window":64)", "'sliding_window'"}, {R"(,"quantization_config":{})", "'quantization_config'"},
            {R"(,"rope_scaling":{"rope_type":"longrope"})", "'longrope'"}, {R"(,"vocab_size":3)", "outside the model's vocabulary of 3"}, {R"(,"hidden_size":-1)", "'hidden_size' has a value of the wrong kind"}}) {
     model = mixtral();
     model.extra = extra;

@@ -23,13 +23,16 @@ struct SafetensorsBuilder {
   std::vector<std::byte> data;
 
   /// An F32 tensor; `shape` outer to inner.
-  SafetensorsBuilder& floats(const std::string& name, const std::vector<int64_t>& shape, const std::vector<float>& values) {
-    header += ",\"" + name + "\":{\"dtype\":\"F32\",\"shape\":[";
+  SafetensorsBuilder& floats(const std::string& name, const std::vector<int64_t>& shape, const std::vector<float>& values) { return add("F32", name, shape, values.data(), values.size() * sizeof(float)); }
+  /// A U8 tensor.
+  SafetensorsBuilder& bytes(const std::string& name, const std::vector<int64_t>& shape, const std::vector<uint8_t>& values) { return add("U8", name, shape, values.data(), values.size()); }
+  SafetensorsBuilder& add(const char* type, const std::string& name, const std::vector<int64_t>& shape, const void* values, size_t n_bytes) {
+    header += ",\"" + name + "\":{\"dtype\":\"" + type + "\",\"shape\":[";
     for (size_t i = 0; i < shape.size(); ++i) header += (i > 0 ? "," : "") + std::to_string(shape[i]);
-    const size_t begin = data.size(), bytes = values.size() * sizeof(float);
-    data.resize(begin + bytes);
-    std::memcpy(data.data() + begin, values.data(), bytes);
-    header += "],\"data_offsets\":[" + std::to_string(begin) + "," + std::to_string(begin + bytes) + "]}";
+    const size_t begin = data.size();
+    data.resize(begin + n_bytes);
+    std::memcpy(data.data() + begin, values, n_bytes);
+    header += "],\"data_offsets\":[" + std::to_string(begin) + "," + std::to_string(begin + n_bytes) + "]}";
     return *this;
   }
   std::vector<std::byte> build() const { return safetensors_bytes(header + "}", data); }

@@ -5,6 +5,7 @@
 #include <cmath>
 #include <cstdio>
 #include <filesystem>
+#include <limits>
 
 #ifdef _WIN32
 #include <io.h>
@@ -66,11 +67,12 @@ class ProgressBar {
   std::chrono::steady_clock::time_point begin_ = std::chrono::steady_clock::now();
 };
 
-void check_values(const SourceTensor& tensor, const float* values, int64_t n, int64_t first_row) {
+void check_values(const SourceTensor& tensor, DType type, const float* values, int64_t n, int64_t first_row) {
+  const float largest = type == DType::kF32 ? std::numeric_limits<float>::max() : kLargestQuantizable;
   for (int64_t i = 0; i < n; ++i) {
-    if (std::abs(values[i]) <= kLargestQuantizable) continue;   // false for NaN
+    if (std::abs(values[i]) <= largest) continue;   // false for NaN
     throw Error(ErrorCode::kBadFile, "tensor '" + printable(tensor.name) + "' holds " + std::to_string(values[i]) + " in row " + std::to_string(first_row + i / tensor.dims[0]) +
-                                         "; values from -65504 to 65504 can be written");
+                                         (type == DType::kF32 ? "; only finite values can be written" : "; values from -65504 to 65504 can be written"));
   }
 }
 
@@ -100,7 +102,7 @@ class Quantizer {
       std::vector<float>& floats = floats_[static_cast<size_t>(thread)];
       floats.resize(static_cast<size_t>(n * width));
       tensor.read_rows(first + begin, n, floats.data());
-      check_values(tensor, floats.data(), n * width, first + begin);
+      check_values(tensor, type, floats.data(), n * width, first + begin);
       quantize_row(type, floats.data(), out_.data() + static_cast<size_t>(begin) * out_row, n * width);
     });
   }
