@@ -89,7 +89,7 @@ std::vector<SourceTensor> gather_linear(const SafeTensor& tensor, const HfTensor
   switch (rule.layout) {
     case HfLayout::kQkvz: {
       const int64_t group_v = heads.per_key * heads.d_v, group = 2 * heads.d_k + 2 * group_v, q = heads.n_k * heads.d_k;
-      expect(tensor, {heads.n_k * group, d});
+      expect(tensor, {heads.n_qk() + 2 * values, d});
       const auto qkv = [=, d_k = heads.d_k](int64_t row, int64_t column) {
         if (row < 2 * q) return (row % q / d_k * group + row / q * d_k + row % d_k) * d + column;
         const int64_t v = row - 2 * q;
@@ -143,7 +143,7 @@ std::vector<SourceTensor> gather_layout(const SafeTensor& tensor, const HfTensor
   const std::string name = block + rule.target;
   switch (rule.layout) {
     case HfLayout::kPlusOne: {
-      if (tensor.shape.size() != 1) expect(tensor, {hf_number(config, "hidden_size")});
+      if (tensor.shape.size() != 1 || tensor.shape[0] < 1) expect(tensor, {hf_number(config, "hidden_size")});
       return {gathered(tensor, name, tensor.shape, [](int64_t, int64_t column) { return column; }, [](float x) { return x + 1; })};
     }
     case HfLayout::kUnfold: {

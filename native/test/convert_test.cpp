@@ -358,6 +358,15 @@ TEST("what is missing, unknown or different is named") {
   model = mixtral();
   model.type = "bert";
   refuse(model, "models of the type 'bert' cannot be converted yet; aquilamoe, deepseek_v2, deepseek_v3, gemma4_text, gpt_oss, granitemoe, mixtral, olmoe");
+  model = gpt_oss(true);
+  model.extra += R"(,"layer_types":["full_attention"])";
+  refuse(model, "windows in other layers than 0, 2, 4");
+  model = deepseek();
+  model.extra += R"(,"moe_layer_freq":2)";
+  refuse(model, "'moe_layer_freq'");
+  model = linear("qwen3_next");
+  model.add("model.layers.0.self_attn.q_norm.weight", {0});
+  refuse(model, "is 0 where config.json asks for 32");
   for (const auto& [extra, part] : std::initializer_list<std::pair<const char*, const char*>>{
            {R"(,"hidden_act":"gelu")", "another activation"}, {R"(,"sliding_window":64)", "'sliding_window'"}, {R"(,"quantization_config":{})", "'quantization_config'"},
            {R"(,"rope_scaling":{"rope_type":"longrope"})", "'longrope'"}, {R"(,"vocab_size":3)", "outside the model's vocabulary of 3"}, {R"(,"hidden_size":-1)", "'hidden_size' has a value of the wrong kind"}}) {
