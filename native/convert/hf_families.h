@@ -26,8 +26,8 @@ enum class HfLayout {
   kExpert,         // one tensor per expert ("*" in the name) becomes a part of one
   kGateUp,         // [experts][2 ff][d]: the first half is the gate, the second goes to `second`
   kSkipped,        // read together with another
+  // From here on layouts whose values are gathered one by one: hf_layouts.cpp.
   kPlusOne,        // a norm stored less one
-  // Layouts whose values are gathered one by one: hf_layouts.cpp.
   kUnfold,         // [heads (nope + v)][latent]: keys transposed per head, values to `second`
   kQkvz,           // per key head q, k, its v's and its z's: all q, all k, all v, and z to `second`
   kQkv,            // all q, all k, all v
