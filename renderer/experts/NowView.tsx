@@ -53,7 +53,8 @@ export function NowView({ trace, tokens }: { readonly trace: ExpertTrace; readon
         layers={trace.moeLayers}
         experts={trace.expertCount}
         used={trace.expertsUsed}
-        tokens={Math.min(window.tokens, tokens)}
+        // What the counts cover now: `tokens` may be a refresh behind the totals, which grow in place.
+        tokens={Math.min(window.tokens, trace.tokens)}
         logScale={logScale}
       />
       <label className="flex items-center gap-2 text-[13px]">
