@@ -1,16 +1,7 @@
 // Without a mouse: the palette, finding in a conversation, other shortcuts; and every screen of the chat passes axe.
-import { AxeBuilder } from "@axe-core/playwright";
-import type { Page } from "@playwright/test";
 import { answers, composer, questions, send, waitUntilDone } from "./chat.ts";
 import { expect, test } from "./conclaveApp.ts";
-
-async function violations(page: Page): Promise<string[]> {
-  const { violations: found } = await new AxeBuilder({ page })
-    .setLegacyMode()
-    .withTags(["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"])
-    .analyze();
-  return found.map(({ id, nodes }) => `${id}: ${nodes.map(({ target }) => target.join(" ")).join(", ")}`);
-}
+import { violations } from "./looks.ts";
 
 test("a command is found by its name, and takes other keys that outlive the app", async ({ conclaveApp }) => {
   let { page } = conclaveApp;
