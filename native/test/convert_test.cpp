@@ -202,6 +202,19 @@ std::unique_ptr<GgufFile> written(const SourceModel& model, const std::string& p
   return GgufFile::open(path);
 }
 
+/// A quantised file read as floats, which open_source() refuses to do: every family has a small golden, not all of them in floats.
+SourceModel dequantised(const std::string& path) {
+  SourceModel model;
+  model.gguf = GgufFile::open(path);
+  model.metadata.assign(model.gguf->metadata().begin(), model.gguf->metadata().end());
+  for (const GgufTensor& tensor : model.gguf->tensors()) {
+    model.tensors.push_back({.name = tensor.name, .type = DType::kF32, .dims = {tensor.dims, tensor.dims + tensor.n_dims}, .parts = {}, .make_row = [&tensor](int64_t row, float* out) {
+      dequantize_row(tensor.type, tensor.data + static_cast<size_t>(row) * row_bytes(tensor.type, tensor.dims[0]), out, tensor.dims[0]);
+    }});
+  }
+  return model;
+}
+
 void refuse(const FolderModel& model, const std::string& part) {
   const TemporaryFolder folder;
   model.write(folder);
@@ -408,10 +421,10 @@ TEST("a GGUF file passes through with its metadata, and a quantised one is refus
   }
 }
 
-TEST("every family's file of floats binds after quantising, whatever the type") {
+TEST("every family's floats bind after quantising, whatever the type") {
   const TemporaryFolder folder;
-  for (const char* name : {"deepseek2lite", "deepseek2v3", "gemma4", "gptoss", "qwen3next"}) {
-    SourceModel model = open_source(std::string(CONCLAVE_FIXTURES) + "/golden/" + name + "-F16.gguf");
+  for (const char* name : {"deepseek2lite-F16", "deepseek2v3-Q4_0", "gemma4-Q8_0", "granitemoe-Q8_0", "gptoss-MXFP4", "phimoe-Q8_0", "qwen3next-F16", "qwen35moe-Q8_0"}) {
+    const SourceModel model = dequantised(std::string(CONCLAVE_FIXTURES) + "/golden/" + name + ".gguf");
     for (const DType type : {DType::kF16, DType::kBF16, DType::kQ8_0, DType::kQ6_K, DType::kQ5_K, DType::kQ4_K, DType::kIQ4_NL, DType::kQ4_0, DType::kMXFP4}) {
       for (const bool experts_only : {false, true}) {
         const auto file = written(model, folder.path("out.gguf"), {.type = type, .experts_only = experts_only});
