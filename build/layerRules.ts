@@ -12,7 +12,7 @@ const services = ["chat", "templates", "models", "experts", "settings", "server"
 const belowServices = ["electron/db", "electron/engine", "electron/contract"];
 const belowEntries = ["electron/app", ...services, ...belowServices];
 const features = ["chat", "templates", "models", "experts", "settings"].map((name) => `renderer/${name}`);
-const belowFeatures = ["renderer/ui", "renderer/platform", "electron/contract"];
+const belowFeatures = ["renderer/ui", "renderer/platform", "renderer/i18n", "electron/contract"];
 
 export const typescriptZones: readonly Zone[] = [
   { path: "electron/contract", mayImport: [] },
@@ -25,8 +25,9 @@ export const typescriptZones: readonly Zone[] = [
   { path: "electron/main", mayImport: belowEntries },
   { path: "electron/web", mayImport: belowEntries },
   { path: "electron/cli", mayImport: belowEntries },
-  { path: "renderer/ui", mayImport: [] },
-  { path: "renderer/platform", mayImport: ["electron/contract"] },
+  { path: "renderer/i18n", mayImport: ["electron/contract"] },
+  { path: "renderer/ui", mayImport: ["renderer/i18n"] },
+  { path: "renderer/platform", mayImport: ["renderer/i18n", "electron/contract"] },
   ...features.map((path) => ({ path, mayImport: belowFeatures })),
   { path: "renderer/app", mayImport: [...features, ...belowFeatures] },
   { path: "renderer", mayImport: ["renderer/app", ...features, ...belowFeatures] },

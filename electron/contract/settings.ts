@@ -12,7 +12,13 @@ export const presetSchema = z.object({
 });
 export type Preset = z.infer<typeof presetSchema>;
 
+/** What the app speaks, as BCP 47 tags. */
+export const languageSchema = z.enum(["en", "ko", "ja", "zh-Hans", "es", "de", "fr"]);
+export type Language = z.infer<typeof languageSchema>;
+
 export const settingsSchema = z.object({
+  /** "system": the first of the system's languages that the app speaks. */
+  language: z.union([z.literal("system"), languageSchema]),
   theme: z.enum(["system", "light", "dark"]),
   sendWith: z.enum(["enter", "mod-enter"]),
   wideColumn: z.boolean(),
@@ -40,6 +46,7 @@ export const settingsSchema = z.object({
 export type Settings = z.infer<typeof settingsSchema>;
 
 export const defaultSettings: Settings = {
+  language: "system",
   theme: "system",
   sendWith: "enter",
   wideColumn: false,

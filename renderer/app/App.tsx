@@ -7,6 +7,7 @@ import { DetailsDialog } from "../chat/DetailsDialog.tsx";
 import { LinkDialog } from "../chat/LinkDialog.tsx";
 import { Sidebar } from "../chat/Sidebar.tsx";
 import { Thread } from "../chat/Thread.tsx";
+import { useLanguage } from "../i18n/texts.ts";
 import { ModelPicker } from "../models/ModelPicker.tsx";
 import { useModels } from "../models/modelsStore.ts";
 import { openTemplates } from "../templates/templateActions.ts";
@@ -124,6 +125,7 @@ export function App() {
   const sidebarShown = useSidebarShown();
   const settingsOpen = useShell((shell) => shell.settingsOpen);
   const theme = useTheme();
+  useLanguage();
 
   useEffect(() => {
     window.addEventListener("keydown", onShortcut);

@@ -5,6 +5,7 @@ import { startDraftStore } from "../chat/draftStore.ts";
 import { startLibraryStore } from "../chat/libraryStore.ts";
 import { startTraceStore } from "../experts/traceStore.ts";
 import { startModelsStore } from "../models/modelsStore.ts";
+import { startLanguage } from "../platform/language.ts";
 import { startSettingsStore } from "../platform/settingsStore.ts";
 import { startTheme } from "../platform/theme.ts";
 import { startTemplatesStore } from "../templates/templatesStore.ts";
@@ -12,6 +13,7 @@ import { startEngineStore } from "./engineStore.ts";
 
 export function startStores(): void {
   startTheme();
+  startLanguage();
   startSettingsStore();
   startEngineStore();
   startModelsStore();

@@ -1,5 +1,6 @@
 // What this build is and where it keeps everything.
 import { useEffect, useState } from "react";
+import { t } from "../i18n/texts.ts";
 import { client } from "../platform/client.ts";
 import { reportError } from "../platform/toasts.ts";
 
@@ -12,8 +13,8 @@ export function AboutRows() {
   }, []);
   if (facts === null) return null;
   const rows = [
-    ["Version", facts.version],
-    ["Conversations and settings are in", facts.dataFolder],
+    [t("settings.version"), facts.version],
+    [t("settings.dataFolder"), facts.dataFolder],
   ];
   return (
     <dl>

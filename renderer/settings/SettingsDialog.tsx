@@ -1,6 +1,8 @@
 // Preferences, each row with label, help and control; changes apply at once unless the row says otherwise.
 import { useId, type ReactNode } from "react";
 import type { Settings } from "../../electron/contract/settings.ts";
+import { languageNames, languages } from "../i18n/languages.ts";
+import { t } from "../i18n/texts.ts";
 import { Modal } from "../ui/Modal.tsx";
 import { AboutRows } from "./AboutRows.tsx";
 import { updateSettings, useSettings } from "../platform/settingsStore.ts";
@@ -35,7 +37,12 @@ interface ChoiceProps<K extends keyof Settings> {
   readonly options: readonly (readonly [Settings[K] & string, string])[];
 }
 
-function Choice<K extends "theme" | "sendWith" | "chatTemplate">({ name, label, help, options }: ChoiceProps<K>) {
+function Choice<K extends "language" | "theme" | "sendWith" | "chatTemplate">({
+  name,
+  label,
+  help,
+  options,
+}: ChoiceProps<K>) {
   const value = useSettings((settings) => settings[name]);
   return (
     <Row label={label} {...(help === undefined ? {} : { help })}>
@@ -100,8 +107,8 @@ function SamplerRows() {
   return (
     <>
       <NumberRow
-        label="Temperature"
-        help="0 always takes the likeliest word."
+        label={t("settings.temperature")}
+        help={t("settings.temperatureHelp")}
         value={sampler.temperature}
         min={0}
         max={5}
@@ -110,7 +117,7 @@ function SamplerRows() {
       />
       <NumberRow
         label="Top-k"
-        help="Choose among this many words; 0 is off."
+        help={t("settings.topKHelp")}
         value={sampler.topK}
         min={0}
         max={1000}
@@ -119,7 +126,7 @@ function SamplerRows() {
       />
       <NumberRow
         label="Top-p"
-        help="Keep words up to this share of probability; 1 is off."
+        help={t("settings.topPHelp")}
         value={sampler.topP}
         min={0}
         max={1}
@@ -128,7 +135,7 @@ function SamplerRows() {
       />
       <NumberRow
         label="Min-p"
-        help="Drop words less likely than this share of the likeliest; 0 is off."
+        help={t("settings.minPHelp")}
         value={sampler.minP}
         min={0}
         max={1}
@@ -136,8 +143,8 @@ function SamplerRows() {
         onChange={(minP) => set({ minP })}
       />
       <NumberRow
-        label="Repetition penalty"
-        help="1 is off."
+        label={t("settings.repetitionPenalty")}
+        help={t("settings.repetitionPenaltyHelp")}
         value={sampler.repetitionPenalty}
         min={0.1}
         max={10}
@@ -145,8 +152,8 @@ function SamplerRows() {
         onChange={(repetitionPenalty) => set({ repetitionPenalty })}
       />
       <NumberRow
-        label="Longest answer"
-        help="In tokens."
+        label={t("settings.maxTokens")}
+        help={t("settings.maxTokensHelp")}
         value={sampler.maxTokens}
         min={1}
         max={1_000_000}
@@ -169,18 +176,26 @@ function Section({ title, children }: { readonly title: string; readonly childre
 export function SettingsDialog({ open, onClose }: { readonly open: boolean; onClose(): void }) {
   const settings = useSettings();
   return (
-    <Modal open={open} title="Settings" width={600} onClose={onClose}>
-      <Section title="Appearance">
+    <Modal open={open} title={t("settings.title")} width={600} onClose={onClose}>
+      <Section title={t("settings.appearance")}>
         <Choice
-          name="theme"
-          label="Theme"
+          name="language"
+          label={t("settings.language")}
           options={[
-            ["system", "As the system"],
-            ["light", "Light"],
-            ["dark", "Dark"],
+            ["system", t("settings.languageSystem")],
+            ...languages.map((language) => [language, languageNames[language]] as const),
           ]}
         />
-        <Row label="Wide column" help="1040 px instead of 768 for the conversation.">
+        <Choice
+          name="theme"
+          label={t("settings.theme")}
+          options={[
+            ["system", t("settings.themeSystem")],
+            ["light", t("settings.themeLight")],
+            ["dark", t("settings.themeDark")],
+          ]}
+        />
+        <Row label={t("settings.wideColumn")} help={t("settings.wideColumnHelp")}>
           {(id) => (
             <input
               id={id}
@@ -191,16 +206,16 @@ export function SettingsDialog({ open, onClose }: { readonly open: boolean; onCl
           )}
         </Row>
       </Section>
-      <Section title="Chat">
+      <Section title={t("settings.chat")}>
         <Choice
           name="sendWith"
-          label="Send with"
+          label={t("settings.sendWith")}
           options={[
-            ["enter", "Enter"],
-            ["mod-enter", "Ctrl/Cmd + Enter"],
+            ["enter", t("settings.sendEnter")],
+            ["mod-enter", t("settings.sendModEnter")],
           ]}
         />
-        <Row label="Titles by the model" help="In idle time after the first answer. Small models are not asked.">
+        <Row label={t("settings.titleByModel")} help={t("settings.titleByModelHelp")}>
           {(id) => (
             <input
               id={id}
@@ -210,7 +225,7 @@ export function SettingsDialog({ open, onClose }: { readonly open: boolean; onCl
             />
           )}
         </Row>
-        <Row label="System prompt" help="What the model is told before every new conversation.">
+        <Row label={t("settings.systemPrompt")} help={t("settings.systemPromptHelp")}>
           {(id) => (
             <textarea
               id={id}
@@ -225,10 +240,10 @@ export function SettingsDialog({ open, onClose }: { readonly open: boolean; onCl
         </Row>
         <SamplerRows />
       </Section>
-      <Section title="Engine">
+      <Section title={t("settings.engine")}>
         <NumberRow
-          label="Threads"
-          help="0: one per physical core. Takes effect when a model is next loaded."
+          label={t("settings.threads")}
+          help={t("settings.threadsHelp")}
           value={settings.threads}
           min={0}
           max={256}
@@ -236,8 +251,8 @@ export function SettingsDialog({ open, onClose }: { readonly open: boolean; onCl
           onChange={(threads) => updateSettings({ threads })}
         />
         <NumberRow
-          label="Context"
-          help="Tokens kept; 0: as trained, at most 8192. Takes effect when a model is next loaded."
+          label={t("settings.context")}
+          help={t("settings.contextHelp")}
           value={settings.context}
           min={0}
           max={1_048_576}
@@ -245,8 +260,8 @@ export function SettingsDialog({ open, onClose }: { readonly open: boolean; onCl
           onChange={(context) => updateSettings({ context })}
         />
         <NumberRow
-          label="Room for warm templates"
-          help="Megabytes on disk for their computed beginnings; 0 keeps none there."
+          label={t("settings.prefixCache")}
+          help={t("settings.prefixCacheHelp")}
           value={settings.prefixCacheMb}
           min={0}
           max={1_000_000}
@@ -255,16 +270,16 @@ export function SettingsDialog({ open, onClose }: { readonly open: boolean; onCl
         />
         <Choice
           name="chatTemplate"
-          label="Chat template"
-          help="Takes effect when a model is next loaded."
+          label={t("settings.chatTemplate")}
+          help={t("settings.chatTemplateHelp")}
           options={[
-            ["model", "The model's own"],
+            ["model", t("settings.chatTemplateModel")],
             ["chatml", "ChatML"],
-            ["plain", "Plain"],
+            ["plain", t("settings.chatTemplatePlain")],
           ]}
         />
       </Section>
-      <Section title="About">
+      <Section title={t("settings.about")}>
         <AboutRows />
       </Section>
     </Modal>

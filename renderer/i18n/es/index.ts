@@ -1,0 +1,5 @@
+// Spanish.
+import settings from "./settings.json";
+import type { Texts } from "../texts.ts";
+
+export default { settings } satisfies Texts;
