@@ -31,7 +31,7 @@ struct SafetensorsBuilder {
     for (size_t i = 0; i < shape.size(); ++i) header += (i > 0 ? "," : "") + std::to_string(shape[i]);
     const size_t begin = data.size();
     data.resize(begin + n_bytes);
-    std::memcpy(data.data() + begin, values, n_bytes);
+    if (n_bytes > 0) std::memcpy(data.data() + begin, values, n_bytes);
     header += "],\"data_offsets\":[" + std::to_string(begin) + "," + std::to_string(begin + n_bytes) + "]}";
     return *this;
   }
