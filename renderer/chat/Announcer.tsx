@@ -2,6 +2,7 @@
 // its end. Never single tokens.
 import { useEffect, useRef, useState } from "react";
 import type { Message } from "../../electron/contract/chat.ts";
+import { t } from "../i18n/texts.ts";
 import { textOf } from "./thread.ts";
 
 const quietMs = 3_000;
@@ -18,12 +19,12 @@ export function Announcer({ branch }: { readonly branch: readonly Message[] }) {
     const mine = progress.current;
     if (last.state === "generating" && mine.id !== last.id) {
       progress.current = { id: last.id, length: 0, at: now };
-      setSpoken("Answering");
+      setSpoken(t("chat.answering"));
       return;
     }
     if (mine.id !== last.id) return;
     if (last.state !== "generating") {
-      setSpoken(`${text.slice(mine.length)} Answer finished.`);
+      setSpoken(t("chat.answerFinished", { text: text.slice(mine.length) }));
       progress.current = { id: "", length: 0, at: now };
       return;
     }

@@ -1,6 +1,7 @@
 // An answer being rewritten in its place. Saving makes a version beside it; Esc leaves everything as it was.
 import { useLayoutEffect, useRef, useState, type KeyboardEvent } from "react";
 import type { Message } from "../../electron/contract/chat.ts";
+import { t } from "../i18n/texts.ts";
 import { Button } from "../ui/Button.tsx";
 import { cancelAnswerEdit, saveEdit } from "./actions/messageActions.ts";
 import { textOf } from "./thread.ts";
@@ -35,7 +36,7 @@ export function AnswerEditor({ message }: { readonly message: Message }) {
     <div className="flex flex-col gap-2">
       <textarea
         ref={box}
-        aria-label="Answer text"
+        aria-label={t("chat.answerText")}
         value={text}
         // The reader has just asked to type here.
         // oxlint-disable-next-line jsx-a11y/no-autofocus
@@ -46,10 +47,10 @@ export function AnswerEditor({ message }: { readonly message: Message }) {
       />
       <div className="flex items-center gap-2">
         <Button look="primary" disabled={text.trim() === ""} onClick={() => void saveEdit(message, text)}>
-          Save as new version
+          {t("chat.saveAsVersion")}
         </Button>
-        <Button onClick={cancelAnswerEdit}>Cancel</Button>
-        <span className="text-xs text-muted">The old version stays.</span>
+        <Button onClick={cancelAnswerEdit}>{t("ui.cancel")}</Button>
+        <span className="text-xs text-muted">{t("chat.oldVersionStays")}</span>
       </div>
     </div>
   );

@@ -2,6 +2,7 @@
 // Stop are one button, so the hand need not move.
 import { useLayoutEffect, useRef, type KeyboardEvent } from "react";
 import { ArrowUp, Square, X } from "lucide-react";
+import { t } from "../i18n/texts.ts";
 import { useSettings } from "../platform/settingsStore.ts";
 import { IconButton } from "../ui/IconButton.tsx";
 import { cancelEdit, startEdit, stopRun } from "./actions/messageActions.ts";
@@ -61,8 +62,8 @@ export function Composer() {
     <div className={`mx-auto w-full px-6 pb-1.5 ${wide ? "max-w-[1088px]" : "max-w-[816px]"}`}>
       {editing && (
         <div className="mb-1 flex items-center justify-between rounded-t-lg bg-surface px-3 py-1 text-xs text-muted">
-          <span>Editing a message: sending makes a new version, the old one stays.</span>
-          <IconButton label="Cancel edit" onClick={cancelEdit}>
+          <span>{t("chat.editingNotice")}</span>
+          <IconButton label={t("chat.cancelEdit")} onClick={cancelEdit}>
             <X size={14} aria-hidden />
           </IconButton>
         </div>
@@ -71,8 +72,8 @@ export function Composer() {
         <textarea
           id="composer"
           ref={box}
-          aria-label="Message"
-          placeholder="Message"
+          aria-label={t("chat.message")}
+          placeholder={t("chat.message")}
           value={draft}
           rows={1}
           onChange={(event) => setDraft(openId, event.target.value)}
@@ -81,8 +82,8 @@ export function Composer() {
         />
         <button
           type="button"
-          aria-label={busy ? "Stop" : "Send"}
-          title={busy ? "Stop (Esc)" : "Send"}
+          aria-label={busy ? t("chat.stop") : t("chat.send")}
+          title={busy ? t("chat.stopEsc") : t("chat.send")}
           disabled={!busy && draft.trim() === ""}
           onClick={() => (busy ? void stopRun.perform() : send())}
           className="flex size-9 shrink-0 items-center justify-center rounded-full bg-accent text-on-accent disabled:opacity-40"

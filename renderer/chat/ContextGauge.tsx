@@ -1,6 +1,7 @@
 // A ring that fills as the conversation fills the model's context; its popover says what the tokens are and what to do.
 import { Popover } from "radix-ui";
 import type { ContextUse } from "../../electron/contract/chat.ts";
+import { t } from "../i18n/texts.ts";
 import { Button } from "../ui/Button.tsx";
 import { formatCount, formatTokens } from "../ui/format.ts";
 import { raiseContext, startContextAt } from "./actions/contextActions.ts";
@@ -13,8 +14,8 @@ const radius = 6;
 const circumference = 2 * Math.PI * radius;
 
 export function gaugeLook(share: number): { readonly colour: string; readonly word: string } {
-  if (share >= fullShare) return { colour: "text-danger", word: "nearly full" };
-  if (share >= warnShare) return { colour: "text-warn", word: "filling up" };
+  if (share >= fullShare) return { colour: "text-danger", word: t("chat.nearlyFull") };
+  if (share >= warnShare) return { colour: "text-warn", word: t("chat.fillingUp") };
   return { colour: "text-accent", word: "" };
 }
 
@@ -58,17 +59,19 @@ function Body({ use, used }: { readonly use: ContextUse; readonly used: number }
   const start = useChat((state) => state.conversations.find(({ id }) => id === state.openId)?.contextStartId ?? null);
   return (
     <>
-      <h2 className="mb-2 font-semibold">Context, in tokens</h2>
+      <h2 className="mb-2 font-semibold">{t("chat.contextInTokens")}</h2>
       <dl className="flex flex-col gap-1">
-        <Row label="This conversation and your draft" tokens={used} />
-        <Row label="Kept free for the answer" tokens={use.reserved} />
-        <Row label="The model holds" tokens={use.context} />
-        <Row label="It was trained for" tokens={use.contextTrained} />
-        {use.droppedTokens > 0 && <Row label="Older turns that are not sent" tokens={use.droppedTokens} />}
+        <Row label={t("chat.contextUsedHere")} tokens={used} />
+        <Row label={t("chat.contextReserved")} tokens={use.reserved} />
+        <Row label={t("chat.contextHeld")} tokens={use.context} />
+        <Row label={t("chat.contextTrained")} tokens={use.contextTrained} />
+        {use.droppedTokens > 0 && <Row label={t("chat.contextDropped")} tokens={use.droppedTokens} />}
       </dl>
       <div className="mt-3 flex flex-wrap gap-2 empty:hidden">
-        {larger !== null && <Button onClick={() => void raiseContext(larger)}>Raise to {formatCount(larger)}</Button>}
-        {start !== null && <Button onClick={() => void startContextAt(null)}>Send earlier turns again</Button>}
+        {larger !== null && (
+          <Button onClick={() => void raiseContext(larger)}>{t("chat.raiseTo", { tokens: larger })}</Button>
+        )}
+        {start !== null && <Button onClick={() => void startContextAt(null)}>{t("chat.sendEarlierAgain")}</Button>}
       </div>
     </>
   );
@@ -83,6 +86,7 @@ export function ContextGauge() {
   const used = use.used + growing;
   const share = used / use.context;
   const { word } = gaugeLook(share);
+  const total = { used, context: use.context };
   const numbers = `${formatTokens(used)} / ${formatTokens(use.context)}`;
   return (
     <Popover.Root>
@@ -90,7 +94,7 @@ export function ContextGauge() {
         <Ring share={share} />
         <span aria-hidden>{numbers}</span>
         <span className="sr-only">
-          Context: {formatCount(used)} of {formatCount(use.context)} tokens used{word === "" ? "" : `, ${word}`}
+          {word === "" ? t("chat.contextUsed", total) : t("chat.contextUsedNear", { ...total, state: word })}
         </span>
       </Popover.Trigger>
       <Popover.Portal>
@@ -98,7 +102,7 @@ export function ContextGauge() {
           align="end"
           sideOffset={6}
           collisionPadding={8}
-          aria-label="Context"
+          aria-label={t("chat.context")}
           className="z-50 w-80 rounded-xl border border-line bg-raised p-4 text-[13px] shadow-2xl"
         >
           <Body use={use} used={used} />

@@ -3,6 +3,7 @@ import { useEffect, useState, type DragEvent, type KeyboardEvent, type ReactNode
 import { Archive, ChevronRight, Folder as FolderIcon, MoreHorizontal } from "lucide-react";
 import type { Conversation } from "../../electron/contract/chat.ts";
 import type { Folder } from "../../electron/contract/library.ts";
+import { t } from "../i18n/texts.ts";
 import { Menu, MenuItem } from "../ui/Menu.tsx";
 import { deleteFolder, moveToFolder, nameFolder, setArchived } from "./actions/libraryActions.ts";
 import { useChat } from "./chatStore.ts";
@@ -46,8 +47,8 @@ function FolderName({ value }: { readonly value: string }) {
   };
   return (
     <input
-      aria-label="Folder name"
-      placeholder="Folder name"
+      aria-label={t("chat.folderName")}
+      placeholder={t("chat.folderName")}
       defaultValue={value}
       maxLength={100}
       // The reader has just asked to type here.
@@ -108,7 +109,7 @@ function Drawer({ id, name, icon, conversations, menu, onDrop }: DrawerProps) {
       {open && (
         <div className="ml-3 border-l border-line pl-1.5">
           {conversations.length === 0 ? (
-            <p className="px-2 py-1 text-xs text-muted">Empty. Drop a conversation here.</p>
+            <p className="px-2 py-1 text-xs text-muted">{t("chat.folderEmpty")}</p>
           ) : (
             <Rows conversations={conversations} />
           )}
@@ -124,7 +125,7 @@ function FolderMenu({ folder }: { readonly folder: Folder }) {
       trigger={
         <button
           type="button"
-          aria-label={`Actions for the folder ${folder.name}`}
+          aria-label={t("chat.folderActions", { name: folder.name })}
           className="flex size-6 shrink-0 items-center justify-center rounded opacity-0 group-focus-within:opacity-100 group-hover:opacity-100 hover:text-ink data-[state=open]:opacity-100"
         >
           <MoreHorizontal size={16} aria-hidden />
@@ -132,11 +133,11 @@ function FolderMenu({ folder }: { readonly folder: Folder }) {
       }
     >
       <MenuItem
-        label="Rename"
+        label={t("ui.rename")}
         movesFocus
         onSelect={() => useLibrary.setState({ naming: { folderId: folder.id, conversationId: null } })}
       />
-      <MenuItem label="Delete folder" danger onSelect={() => void deleteFolder(folder)} />
+      <MenuItem label={t("chat.deleteFolder")} danger onSelect={() => void deleteFolder(folder)} />
     </Menu>
   );
 }
@@ -174,12 +175,12 @@ export function ConversationList() {
   const archived = all.filter((conversation) => conversation.archived);
   const loose = current.filter(({ folderId, pinned }) => folderId === null || pinned);
   const [pinned, ...byDay] = groupByAge(loose, now);
-  const groups = pinned?.label === "Pinned" ? byDay : [pinned, ...byDay];
+  const groups = pinned?.label === t("chat.pinned") ? byDay : [pinned, ...byDay];
   return (
     <>
-      {pinned?.label === "Pinned" && <Group label={pinned.label} conversations={pinned.conversations} />}
+      {pinned?.label === t("chat.pinned") && <Group label={pinned.label} conversations={pinned.conversations} />}
       <Folders conversations={current} />
-      {all.length === 0 && <p className="px-3 py-2 text-muted">No conversations yet.</p>}
+      {all.length === 0 && <p className="px-3 py-2 text-muted">{t("chat.noConversations")}</p>}
       {groups.map(
         (group) =>
           group !== undefined && <Group key={group.label} label={group.label} conversations={group.conversations} />,
@@ -188,7 +189,7 @@ export function ConversationList() {
         <div className="pt-3">
           <Drawer
             id={archiveId}
-            name="Archive"
+            name={t("chat.archive")}
             icon={<Archive size={14} aria-hidden className="shrink-0" />}
             conversations={archived}
             onDrop={(conversation) => void setArchived(conversation.id, true)}

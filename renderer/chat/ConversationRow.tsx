@@ -2,6 +2,7 @@
 import { useState, type KeyboardEvent } from "react";
 import { MoreHorizontal, Pin } from "lucide-react";
 import type { Conversation } from "../../electron/contract/chat.ts";
+import { t } from "../i18n/texts.ts";
 import { reportError } from "../platform/toasts.ts";
 import { Menu, MenuItem, MenuSeparator, SubMenu } from "../ui/Menu.tsx";
 import {
@@ -10,7 +11,7 @@ import {
   renameConversation,
   setPinned,
 } from "./actions/conversationActions.ts";
-import { exportChoices, exportConversations, moveToFolder, setArchived } from "./actions/libraryActions.ts";
+import { exportFormats, exportConversations, moveToFolder, setArchived } from "./actions/libraryActions.ts";
 import { openConversation } from "./chatStore.ts";
 import { useLibrary } from "./libraryStore.ts";
 
@@ -25,9 +26,13 @@ export const draggedType = "application/x-conclave-conversation";
 
 function ExportMenu({ conversation }: { readonly conversation: Conversation }) {
   return (
-    <SubMenu label="Export">
-      {exportChoices.map(([format, label]) => (
-        <MenuItem key={format} label={label} onSelect={() => void exportConversations([conversation.id], format)} />
+    <SubMenu label={t("ui.export")}>
+      {exportFormats.map((format) => (
+        <MenuItem
+          key={format}
+          label={t(`chat.export-${format}`)}
+          onSelect={() => void exportConversations([conversation.id], format)}
+        />
       ))}
     </SubMenu>
   );
@@ -36,7 +41,7 @@ function ExportMenu({ conversation }: { readonly conversation: Conversation }) {
 function MoveMenu({ conversation }: { readonly conversation: Conversation }) {
   const folders = useLibrary((state) => state.folders);
   return (
-    <SubMenu label="Move to">
+    <SubMenu label={t("chat.moveTo")}>
       {folders.map(({ id, name }) => (
         <MenuItem
           key={id}
@@ -46,10 +51,10 @@ function MoveMenu({ conversation }: { readonly conversation: Conversation }) {
         />
       ))}
       {conversation.folderId !== null && (
-        <MenuItem label="No folder" onSelect={() => void moveToFolder(conversation, null)} />
+        <MenuItem label={t("chat.noFolder")} onSelect={() => void moveToFolder(conversation, null)} />
       )}
       <MenuItem
-        label="New folder…"
+        label={t("chat.newFolder")}
         movesFocus
         onSelect={() => useLibrary.setState({ naming: { folderId: null, conversationId: conversation.id } })}
       />
@@ -71,7 +76,7 @@ export function ConversationRow({ conversation, open, generating }: RowProps) {
   if (renaming) {
     return (
       <input
-        aria-label="Conversation title"
+        aria-label={t("chat.conversationTitle")}
         defaultValue={conversation.title}
         // The reader has just asked to type here.
         // oxlint-disable-next-line jsx-a11y/no-autofocus
@@ -99,35 +104,37 @@ export function ConversationRow({ conversation, open, generating }: RowProps) {
         }}
         className="flex h-full min-w-0 flex-1 items-center gap-2 text-left"
       >
-        {generating && <span aria-label="Answering" role="img" className="size-2 shrink-0 rounded-full bg-accent" />}
+        {generating && (
+          <span aria-label={t("chat.answering")} role="img" className="size-2 shrink-0 rounded-full bg-accent" />
+        )}
         <span className="truncate">{conversation.title}</span>
       </button>
-      {conversation.pinned && <Pin size={12} aria-label="Pinned" className="shrink-0 text-muted" />}
+      {conversation.pinned && <Pin size={12} aria-label={t("chat.pinned")} className="shrink-0 text-muted" />}
       <Menu
         trigger={
           <button
             type="button"
-            aria-label={`Actions for ${conversation.title}`}
+            aria-label={t("chat.conversationActions", { title: conversation.title })}
             className="flex size-6 shrink-0 items-center justify-center rounded text-muted opacity-0 group-focus-within:opacity-100 group-hover:opacity-100 hover:text-ink data-[state=open]:opacity-100"
           >
             <MoreHorizontal size={16} aria-hidden />
           </button>
         }
       >
-        <MenuItem label="Rename" hint="F2" movesFocus onSelect={() => setRenaming(true)} />
+        <MenuItem label={t("ui.rename")} hint="F2" movesFocus onSelect={() => setRenaming(true)} />
         <MenuItem
-          label={conversation.pinned ? "Unpin" : "Pin"}
+          label={conversation.pinned ? t("chat.unpin") : t("chat.pin")}
           onSelect={() => void setPinned(conversation.id, !conversation.pinned)}
         />
         <MoveMenu conversation={conversation} />
         <ExportMenu conversation={conversation} />
-        <MenuItem label="Duplicate" onSelect={() => void duplicateConversation(conversation.id)} />
+        <MenuItem label={t("chat.duplicate")} onSelect={() => void duplicateConversation(conversation.id)} />
         <MenuItem
-          label={conversation.archived ? "Take out of the archive" : "Archive"}
+          label={conversation.archived ? t("chat.unarchive") : t("chat.doArchive")}
           onSelect={() => void setArchived(conversation.id, !conversation.archived)}
         />
         <MenuSeparator />
-        <MenuItem label="Delete" danger onSelect={() => void deleteConversation(conversation.id)} />
+        <MenuItem label={t("ui.delete")} danger onSelect={() => void deleteConversation(conversation.id)} />
       </Menu>
     </div>
   );

@@ -2,6 +2,7 @@
 // each row says which of the two it is.
 import { useId, useState, type FormEvent } from "react";
 import { RotateCcw, Trash2 } from "lucide-react";
+import { t } from "../i18n/texts.ts";
 import { useSettings } from "../platform/settingsStore.ts";
 import { Button } from "../ui/Button.tsx";
 import { IconButton } from "../ui/IconButton.tsx";
@@ -37,8 +38,8 @@ function Presets() {
       <form onSubmit={save} className="flex gap-2">
         <input
           name="name"
-          aria-label="Name of the preset"
-          placeholder="Name"
+          aria-label={t("chat.presetName")}
+          placeholder={t("ui.name")}
           maxLength={100}
           // The reader has just asked to type here.
           // oxlint-disable-next-line jsx-a11y/no-autofocus
@@ -49,21 +50,24 @@ function Presets() {
           }}
         />
         <Button type="submit" look="primary">
-          Save
+          {t("ui.save")}
         </Button>
       </form>
     );
   }
   return (
-    <Menu trigger={<Button className="w-full">Presets</Button>}>
+    <Menu trigger={<Button className="w-full">{t("chat.presets")}</Button>}>
       {presets.map((preset) => (
         <MenuItem key={preset.id} label={preset.name} onSelect={() => void applyPreset(preset)} />
       ))}
-      <MenuItem label="As in Settings" onSelect={() => void applyPreset({ name: "As in Settings", ...plainManner })} />
+      <MenuItem
+        label={t("chat.asInSettings")}
+        onSelect={() => void applyPreset({ name: t("chat.asInSettings"), ...plainManner })}
+      />
       <MenuSeparator />
-      <MenuItem label="Save these as a preset…" movesFocus onSelect={() => setNaming(true)} />
+      <MenuItem label={t("chat.savePreset")} movesFocus onSelect={() => setNaming(true)} />
       {presets.length > 0 && (
-        <SubMenu label="Delete a preset">
+        <SubMenu label={t("chat.deletePreset")}>
           {presets.map((preset) => (
             <MenuItem key={preset.id} label={preset.name} danger onSelect={() => deletePreset(preset)} />
           ))}
@@ -80,10 +84,13 @@ function SystemPrompt({ value }: { readonly value: string }) {
     <div>
       <div className="mb-1 flex h-7 items-center justify-between">
         <label htmlFor={id} className="font-medium">
-          System prompt
+          {t("settings.systemPrompt")}
         </label>
         {value !== "" && (
-          <IconButton label="System prompt as in Settings" onClick={() => void changeManner({ systemPrompt: "" })}>
+          <IconButton
+            label={t("chat.fieldAsInSettings", { field: t("settings.systemPrompt") })}
+            onClick={() => void changeManner({ systemPrompt: "" })}
+          >
             <Trash2 size={14} aria-hidden />
           </IconButton>
         )}
@@ -93,7 +100,7 @@ function SystemPrompt({ value }: { readonly value: string }) {
         rows={4}
         key={value}
         defaultValue={value}
-        placeholder={general === "" ? "What the model is told before this conversation" : `As in Settings: ${general}`}
+        placeholder={general === "" ? t("chat.systemPlaceholder") : t("chat.systemAsInSettings", { text: general })}
         className={`${fieldLook} w-full resize-y p-2`}
         onBlur={(event) => {
           if (event.target.value !== value) void changeManner({ systemPrompt: event.target.value });
@@ -105,6 +112,7 @@ function SystemPrompt({ value }: { readonly value: string }) {
 
 function Row({ field, manner }: { readonly field: SamplerField; readonly manner: Manner }) {
   const id = useId();
+  const label = t(`settings.${field.key}`);
   const general = useSettings((settings) => settings.sampler[field.key]);
   const own = manner.sampler[field.key];
   const isSet = own !== undefined && own !== null;
@@ -119,13 +127,17 @@ function Row({ field, manner }: { readonly field: SamplerField; readonly manner:
   return (
     <div className="flex items-center justify-between gap-2 py-1">
       <div className="min-w-0">
-        <label htmlFor={id}>{field.label}</label>
+        <label htmlFor={id}>{label}</label>
         <p id={`${id}-help`} className="text-xs text-muted">
-          {field.help}
+          {t(`settings.${field.key}Help`)}
         </p>
       </div>
       <div className="flex shrink-0 items-center">
-        <IconButton label={`${field.label} as in Settings`} onClick={clear} className={isSet ? "" : "invisible"}>
+        <IconButton
+          label={t("chat.fieldAsInSettings", { field: label })}
+          onClick={clear}
+          className={isSet ? "" : "invisible"}
+        >
           <RotateCcw size={13} aria-hidden />
         </IconButton>
         <input
@@ -133,7 +145,7 @@ function Row({ field, manner }: { readonly field: SamplerField; readonly manner:
           type="number"
           key={shown}
           defaultValue={shown}
-          placeholder={general === null ? "random" : String(general)}
+          placeholder={general === null ? t("chat.random") : String(general)}
           min={field.min}
           max={field.max}
           step={field.step}
@@ -155,13 +167,11 @@ export function ConversationSettings() {
   const manner = useManner();
   return (
     <div className="flex flex-col gap-4 p-3 text-[13px]">
-      <p className="text-xs text-muted">
-        For this conversation only, from its next answer on. Numbers in grey are those of Settings.
-      </p>
+      <p className="text-xs text-muted">{t("chat.forThisConversation")}</p>
       <Presets />
       <SystemPrompt value={manner.systemPrompt} />
-      <section aria-label="Sampling" className="flex flex-col">
-        <h3 className="mb-1 font-medium">Sampling</h3>
+      <section aria-label={t("chat.sampling")} className="flex flex-col">
+        <h3 className="mb-1 font-medium">{t("chat.sampling")}</h3>
         {samplerFields.map((field) => (
           <Row key={field.key} field={field} manner={manner} />
         ))}

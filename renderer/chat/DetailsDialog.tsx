@@ -1,53 +1,69 @@
 // The record of one answer: everything that is needed to make it again, and the button that does.
 import type { Run } from "../../electron/contract/chat.ts";
+import { t } from "../i18n/texts.ts";
+import { errorText } from "../platform/errorText.ts";
 import { reportError } from "../platform/toasts.ts";
 import { Button } from "../ui/Button.tsx";
-import { formatCount, formatDuration } from "../ui/format.ts";
+import { formatDateTime, formatDuration } from "../ui/format.ts";
 import { Modal } from "../ui/Modal.tsx";
 import { runAgainExactly, shownRunId } from "./actions/messageActions.ts";
 import { useChat } from "./chatStore.ts";
-import { reuseWords, stopWords, whySlow } from "./runWords.ts";
+import { reuseWords, whySlow } from "./runWords.ts";
 
 type Fact = readonly [label: string, value: string];
 
-const templateNames: Readonly<Record<string, string>> = { model: "The model's own", chatml: "ChatML", plain: "Plain" };
+function templateName(id: string): string {
+  if (id === "model") return t("settings.chatTemplateModel");
+  if (id === "plain") return t("settings.chatTemplatePlain");
+  return id === "chatml" ? "ChatML" : id;
+}
 
 /** What the model was, and how it was asked. */
 function recipe(run: Run): Fact[] {
   const { sampler } = run;
   return [
-    ["Model", run.modelName],
-    ["SHA-256 of its file", run.modelSha256 === "" ? "Not computed yet" : run.modelSha256],
-    ["Chat template", templateNames[run.templateId] ?? run.templateId],
-    ["Engine", run.engineVersion],
-    ["Seed", String(run.seed)],
-    ["Temperature", String(sampler.temperature)],
+    [t("chat.model"), run.modelName],
+    [t("chat.fileHash"), run.modelSha256 === "" ? t("chat.hashPending") : run.modelSha256],
+    [t("settings.chatTemplate"), templateName(run.templateId)],
+    [t("settings.engine"), run.engineVersion],
+    [t("settings.seed"), String(run.seed)],
+    [t("settings.temperature"), String(sampler.temperature)],
     ["Top-k · top-p · min-p", `${sampler.topK} · ${sampler.topP} · ${sampler.minP}`],
-    ["Repetition penalty", String(sampler.repetitionPenalty)],
-    ["Longest answer", `${formatCount(sampler.maxTokens)} tokens`],
+    [t("settings.repetitionPenalty"), String(sampler.repetitionPenalty)],
+    [t("settings.maxTokens"), t("chat.tokens", { count: sampler.maxTokens })],
     ...(sampler.stop.length === 0
       ? []
-      : [["Stop strings", sampler.stop.map((stop) => JSON.stringify(stop)).join(" ")] as const]),
+      : [[t("chat.stopStrings"), sampler.stop.map((stop) => JSON.stringify(stop)).join(" ")] as const]),
   ];
 }
 
 function outcome(run: Run): Fact[] {
   const { timings, prompt, stopReason, error } = run;
-  const facts: Fact[] = [["Started", new Date(run.startedAt).toLocaleString()]];
-  if (stopReason !== null) facts.push(["Ended by", stopWords[stopReason]]);
-  if (error !== null) facts.push(["Error", error.message]);
+  const facts: Fact[] = [[t("chat.started"), formatDateTime(run.startedAt)]];
+  if (stopReason !== null) facts.push([t("chat.endedBy"), t(`chat.stop-${stopReason}`)]);
+  if (error !== null) facts.push([t("chat.error"), errorText(error)]);
   if (timings !== null) {
     facts.push(
-      ["Prompt", reuseWords(timings)],
-      ["Where the time went", whySlow(run.reuse, timings)],
-      ["First token after", formatDuration(timings.firstTokenMs)],
-      ["Answer", `${formatCount(timings.generatedTokens)} tokens in ${formatDuration(timings.decodeMs)}`],
+      [t("chat.prompt"), reuseWords(timings)],
+      [t("chat.whereTimeWent"), whySlow(run.reuse, timings)],
+      [t("chat.firstTokenAfter"), formatDuration(timings.firstTokenMs)],
+      [
+        t("chat.answer"),
+        t("chat.tokensIn", { count: timings.generatedTokens, time: formatDuration(timings.decodeMs) }),
+      ],
     );
   }
-  if (prompt !== null) facts.push(["Context", `${formatCount(prompt.context)} tokens`]);
-  if (prompt?.template != null) facts.push(["Template", `${prompt.template.name}, version ${prompt.template.version}`]);
+  if (prompt !== null) facts.push([t("chat.context"), t("chat.tokens", { count: prompt.context })]);
+  if (prompt?.template != null)
+    facts.push([
+      t("chat.template"),
+      t("chat.templateVersion", { name: prompt.template.name, version: prompt.template.version }),
+    ]);
   if (prompt !== null && prompt.droppedMessages > 0) {
-    facts.push(["Not sent", `${prompt.droppedMessages} older messages, ${formatCount(prompt.droppedTokens)} tokens`]);
+    facts.push([
+      t("chat.notSent"),
+      t("chat.olderMessages", { count: prompt.droppedMessages, tokens: prompt.droppedTokens }),
+    ]);
   }
   return facts;
 }
@@ -79,25 +95,27 @@ export function DetailsDialog() {
     void runAgainExactly(message);
   };
   return (
-    <Modal open title="How this answer was made" width={560} onClose={close}>
-      <Facts title="Recipe" facts={recipe(run)} />
+    <Modal open title={t("chat.detailsTitle")} width={560} onClose={close}>
+      <Facts title={t("chat.recipe")} facts={recipe(run)} />
       {run.prompt !== null && run.prompt.systemPrompt !== "" && (
         <section className="mb-4">
-          <h3 className="mb-1 text-xs font-semibold tracking-wide text-muted uppercase">System prompt</h3>
+          <h3 className="mb-1 text-xs font-semibold tracking-wide text-muted uppercase">
+            {t("settings.systemPrompt")}
+          </h3>
           <p className="max-h-32 overflow-y-auto rounded-lg border border-line bg-surface p-2 text-[13px] whitespace-pre-wrap">
             {run.prompt.systemPrompt}
           </p>
         </section>
       )}
-      <Facts title="What came of it" facts={outcome(run)} />
+      <Facts title={t("chat.outcome")} facts={outcome(run)} />
       <div className="flex flex-wrap items-center gap-2">
         <Button look="primary" disabled={run.prompt === null || shownRunId() !== null} onClick={again}>
-          Run again exactly
+          {t("chat.runAgainExactly")}
         </Button>
         <Button onClick={() => void navigator.clipboard.writeText(JSON.stringify(run, null, 2)).catch(reportError)}>
-          Copy as JSON
+          {t("chat.copyAsJson")}
         </Button>
-        {run.prompt === null && <span className="text-xs text-muted">No record of its prompt was kept.</span>}
+        {run.prompt === null && <span className="text-xs text-muted">{t("chat.noPromptRecord")}</span>}
       </div>
     </Modal>
   );

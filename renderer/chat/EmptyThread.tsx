@@ -1,7 +1,9 @@
 // A conversation that has not begun: what is loaded, and a few ways to begin.
 import type { ReactNode } from "react";
+import { t } from "../i18n/texts.ts";
 import { sendText } from "./actions/sendMessage.ts";
 
+// Sent as they stand: the model that comes with the app reads English.
 const openings = [
   "Tell me a story about a fox",
   "What food does a wolf eat?",
@@ -22,11 +24,9 @@ export function EmptyThread({ modelName, beginnings }: EmptyThreadProps) {
       {/* Margins rather than centring: what is too tall for the window must be reachable by scrolling. */}
       <div className="m-auto flex w-full max-w-[600px] flex-col items-center gap-6 py-6">
         <div className="text-center">
-          <h1 className="text-2xl font-semibold">Ask, and watch which experts answer</h1>
+          <h1 className="text-2xl font-semibold">{t("chat.emptyTitle")}</h1>
           <p className="mt-2 text-muted">
-            {modelName === null
-              ? "Choose a model above to begin."
-              : `${modelName} runs on this machine. Nothing you write leaves it.`}
+            {modelName === null ? t("chat.chooseModel") : t("chat.runsHere", { model: modelName })}
           </p>
         </div>
         <ul className="grid w-full grid-cols-2 gap-2">

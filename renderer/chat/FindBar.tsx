@@ -1,7 +1,7 @@
 // Find in the open conversation: marks every match, steps through them with Enter and Shift+Enter, Esc closes.
 import { useEffect, useRef, useState, type KeyboardEvent, type RefObject } from "react";
 import { ChevronDown, ChevronUp, X } from "lucide-react";
-import { formatCount } from "../ui/format.ts";
+import { t } from "../i18n/texts.ts";
 import { IconButton } from "../ui/IconButton.tsx";
 import { findMatches } from "./findMatches.ts";
 import { useFind } from "./findStore.ts";
@@ -85,17 +85,18 @@ export function FindBar({ content }: FindBarProps) {
     close();
   };
 
-  const count = matches.length === 0 ? "No match" : `${formatCount(index + 1)} of ${formatCount(matches.length)}`;
+  const count =
+    matches.length === 0 ? t("chat.noMatch") : t("chat.matchOf", { index: index + 1, total: matches.length });
   return (
     <search
-      aria-label="Find in this conversation"
+      aria-label={t("chat.findInChat")}
       className="absolute top-2 right-4 z-10 flex items-center gap-1 rounded-xl border border-line bg-raised p-1.5 shadow-xl"
     >
       <input
         id="find"
         type="text"
-        aria-label="Find in this conversation"
-        placeholder="Find"
+        aria-label={t("chat.findInChat")}
+        placeholder={t("chat.find")}
         value={query}
         onChange={(event) => {
           followUntil.current = performance.now() + followMs;
@@ -108,13 +109,13 @@ export function FindBar({ content }: FindBarProps) {
       <span role="status" className="min-w-16 text-center text-xs text-muted tabular-nums">
         {query === "" ? "" : count}
       </span>
-      <IconButton label="Previous match" disabled={matches.length === 0} onClick={() => step(-1)}>
+      <IconButton label={t("chat.previousMatch")} disabled={matches.length === 0} onClick={() => step(-1)}>
         <ChevronUp size={14} aria-hidden />
       </IconButton>
-      <IconButton label="Next match" disabled={matches.length === 0} onClick={() => step(1)}>
+      <IconButton label={t("chat.nextMatch")} disabled={matches.length === 0} onClick={() => step(1)}>
         <ChevronDown size={14} aria-hidden />
       </IconButton>
-      <IconButton label="Close find" onClick={close}>
+      <IconButton label={t("chat.closeFind")} onClick={close}>
         <X size={14} aria-hidden />
       </IconButton>
     </search>

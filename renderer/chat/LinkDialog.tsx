@@ -1,4 +1,5 @@
 // "Open this link?" for the web entry, with the full host.
+import { t } from "../i18n/texts.ts";
 import { Button } from "../ui/Button.tsx";
 import { Modal } from "../ui/Modal.tsx";
 import { answerLinkQuestion, useLinkQuestion } from "./openLink.ts";
@@ -9,15 +10,15 @@ export function LinkDialog() {
   return (
     <Modal
       open={url !== null}
-      title="Open this link?"
-      description={host === "" ? "It leaves Conclave." : `It leaves Conclave and opens ${host}.`}
+      title={t("chat.openLinkTitle")}
+      description={host === "" ? t("chat.openLinkLeaves") : t("chat.openLinkLeavesTo", { host })}
       onClose={() => answerLinkQuestion(false)}
     >
       <p className="mb-4 rounded-md bg-surface p-2 font-mono text-xs break-all">{url}</p>
       <div className="flex justify-end gap-2">
-        <Button onClick={() => answerLinkQuestion(false)}>Cancel</Button>
+        <Button onClick={() => answerLinkQuestion(false)}>{t("ui.cancel")}</Button>
         <Button look="primary" onClick={() => answerLinkQuestion(true)}>
-          Open link
+          {t("chat.openLink")}
         </Button>
       </div>
     </Modal>

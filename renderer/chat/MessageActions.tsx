@@ -14,6 +14,7 @@ import {
 } from "lucide-react";
 import type { Message } from "../../electron/contract/chat.ts";
 import type { Model } from "../../electron/contract/models.ts";
+import { t } from "../i18n/texts.ts";
 import { client } from "../platform/client.ts";
 import { reportError } from "../platform/toasts.ts";
 import { IconButton } from "../ui/IconButton.tsx";
@@ -42,7 +43,7 @@ function Versions({ message }: { readonly message: Message }) {
   return (
     <span className="flex items-center text-xs text-muted">
       <IconButton
-        label="Previous version"
+        label={t("chat.previousVersion")}
         disabled={previous === undefined}
         onClick={() => previous && void showVersion(previous)}
       >
@@ -51,7 +52,11 @@ function Versions({ message }: { readonly message: Message }) {
       <span className="tabular-nums">
         {index + 1}/{versions.length}
       </span>
-      <IconButton label="Next version" disabled={next === undefined} onClick={() => next && void showVersion(next)}>
+      <IconButton
+        label={t("chat.nextVersion")}
+        disabled={next === undefined}
+        onClick={() => next && void showVersion(next)}
+      >
         <ChevronRight size={14} aria-hidden />
       </IconButton>
     </span>
@@ -60,10 +65,10 @@ function Versions({ message }: { readonly message: Message }) {
 
 /** Ways to answer again that are worth a click of their own; anything else is set for the whole conversation. */
 const otherSettings = [
-  ["Always the likeliest words", { temperature: 0 }],
-  ["More predictable", { temperature: 0.4 }],
-  ["More surprising", { temperature: 1.2 }],
-  ["Twice as long", null],
+  ["chat.likeliest", { temperature: 0 }],
+  ["chat.morePredictable", { temperature: 0.4 }],
+  ["chat.moreSurprising", { temperature: 1.2 }],
+  ["chat.twiceAsLong", null],
 ] as const;
 
 function RegenerateMenu({ message, busy }: { readonly message: Message; readonly busy: boolean }) {
@@ -76,15 +81,15 @@ function RegenerateMenu({ message, busy }: { readonly message: Message; readonly
     <Menu
       onOpenChange={load}
       trigger={
-        <IconButton label="Regenerate in another way" disabled={busy} className="w-6!">
+        <IconButton label={t("chat.regenerateOtherwise")} disabled={busy} className="w-6!">
           <ChevronDown size={12} aria-hidden />
         </IconButton>
       }
     >
-      <MenuItem label="Again, the same way" onSelect={() => void regenerateAnswer(message.id)} />
+      <MenuItem label={t("chat.againSame")} onSelect={() => void regenerateAnswer(message.id)} />
       <MenuSeparator />
       {others.length > 0 && (
-        <SubMenu label="With another model">
+        <SubMenu label={t("chat.withOtherModel")}>
           {others.map(({ id, name, quantisation }) => (
             <MenuItem
               key={id}
@@ -95,11 +100,11 @@ function RegenerateMenu({ message, busy }: { readonly message: Message; readonly
           ))}
         </SubMenu>
       )}
-      <SubMenu label="With other settings">
-        {otherSettings.map(([label, sampler]) => (
+      <SubMenu label={t("chat.withOtherSettings")}>
+        {otherSettings.map(([key, sampler]) => (
           <MenuItem
-            key={label}
-            label={label}
+            key={key}
+            label={t(key)}
             onSelect={() =>
               void regenerateAnswer(message.id, {
                 sampler: sampler ?? { maxTokens: Math.min(1_000_000, (message.run?.sampler.maxTokens ?? 1024) * 2) },
@@ -117,19 +122,19 @@ function MoreMenu({ message, busy }: { readonly message: Message; readonly busy:
     <Menu
       align="end"
       trigger={
-        <IconButton label="More actions for this message">
+        <IconButton label={t("chat.moreForMessage")}>
           <MoreHorizontal size={14} aria-hidden />
         </IconButton>
       }
     >
       {message.run !== null && (
         <>
-          <MenuItem label="Details…" onSelect={() => useChat.setState({ detailsId: message.id })} />
-          <MenuItem label="Run again exactly" disabled={busy} onSelect={() => void runAgainExactly(message)} />
+          <MenuItem label={t("chat.details")} onSelect={() => useChat.setState({ detailsId: message.id })} />
+          <MenuItem label={t("chat.runAgainExactly")} disabled={busy} onSelect={() => void runAgainExactly(message)} />
           <MenuSeparator />
         </>
       )}
-      <MenuItem label="Let the model see from here on only" onSelect={() => void startContextAt(message.id)} />
+      <MenuItem label={t("chat.seeFromHere")} onSelect={() => void startContextAt(message.id)} />
     </Menu>
   );
 }
@@ -148,29 +153,41 @@ export function MessageActions({ message, busy }: MessageActionsProps) {
   return (
     <div className="-mx-1.5 flex items-center gap-0.5 opacity-60 group-focus-within:opacity-100 group-hover:opacity-100">
       <Versions message={message} />
-      <IconButton label="Copy message" onClick={copy}>
+      <IconButton label={t("chat.copyMessage")} onClick={copy}>
         <Copy size={14} aria-hidden />
       </IconButton>
-      <IconButton label={isAnswer ? "Edit answer" : "Edit message"} disabled={busy} onClick={() => startEdit(message)}>
+      <IconButton
+        label={isAnswer ? t("chat.editAnswer") : t("chat.editMessage")}
+        disabled={busy}
+        onClick={() => startEdit(message)}
+      >
         <Pencil size={14} aria-hidden />
       </IconButton>
       {isAnswer && message.parentId !== null && (
         <>
-          <IconButton label="Regenerate answer" disabled={busy} onClick={() => void regenerateAnswer(message.id)}>
+          <IconButton
+            label={t("chat.regenerateAnswer")}
+            disabled={busy}
+            onClick={() => void regenerateAnswer(message.id)}
+          >
             <RotateCcw size={14} aria-hidden />
           </IconButton>
           <RegenerateMenu message={message} busy={busy} />
           {(message.run === null || isCut(message.run)) && (
-            <IconButton label="Continue answer" disabled={busy} onClick={() => void continueAnswer(message.id)}>
+            <IconButton
+              label={t("chat.continueAnswer")}
+              disabled={busy}
+              onClick={() => void continueAnswer(message.id)}
+            >
               <StepForward size={14} aria-hidden />
             </IconButton>
           )}
         </>
       )}
-      <IconButton label="Fork here" disabled={busy} onClick={() => void forkHere(message)}>
+      <IconButton label={t("chat.forkHere")} disabled={busy} onClick={() => void forkHere(message)}>
         <GitFork size={14} aria-hidden />
       </IconButton>
-      <IconButton label="Delete message" disabled={busy} onClick={() => void deleteMessage(message)}>
+      <IconButton label={t("chat.deleteMessage")} disabled={busy} onClick={() => void deleteMessage(message)}>
         <Trash2 size={14} aria-hidden />
       </IconButton>
       <MoreMenu message={message} busy={busy} />

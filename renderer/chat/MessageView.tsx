@@ -1,7 +1,8 @@
 // One message: its text, its versions, its actions and, for an answer, how it came about.
 import { memo, type ComponentType } from "react";
 import type { Message } from "../../electron/contract/chat.ts";
-import { formatCount } from "../ui/format.ts";
+import { t, useLanguage } from "../i18n/texts.ts";
+import { errorText } from "../platform/errorText.ts";
 import { AnswerEditor } from "./AnswerEditor.tsx";
 import { useChat } from "./chatStore.ts";
 import { MessageActions } from "./MessageActions.tsx";
@@ -11,9 +12,7 @@ import { textOf } from "./thread.ts";
 function Progress({ messageId }: { readonly messageId: string }) {
   const prefill = useChat((state) => state.runs.get(messageId)?.prefill ?? null);
   const text =
-    prefill === null
-      ? "Thinking…"
-      : `Reading the prompt: ${formatCount(prefill.done)} of ${formatCount(prefill.total)} tokens`;
+    prefill === null ? t("chat.thinking") : t("chat.readingPrompt", { done: prefill.done, count: prefill.total });
   return <p className="animate-pulse text-muted">{text}</p>;
 }
 
@@ -21,14 +20,16 @@ function Ending({ message }: { readonly message: Message }) {
   if (message.state === "interrupted") {
     return (
       <p className="mt-2 text-[13px] text-warn">
-        Interrupted{message.run?.error ? `: ${message.run.error.message}` : ". What was written is kept."}
+        {message.run?.error
+          ? t("chat.interrupted", { cause: errorText(message.run.error) })
+          : t("chat.interruptedKept")}
       </p>
     );
   }
   if (message.state === "failed") {
     return (
       <p role="alert" className="mt-2 text-[13px] text-danger">
-        {message.run?.error?.message ?? "The answer failed."}
+        {message.run?.error ? errorText(message.run.error) : t("chat.answerFailed")}
       </p>
     );
   }
@@ -50,11 +51,12 @@ interface MessageViewProps {
 }
 
 export const MessageView = memo(function MessageView({ message, busy, AnswerText }: MessageViewProps) {
+  useLanguage();
   const text = textOf(message);
   const editing = useChat((state) => state.editingAnswerId === message.id);
   if (message.role === "user") {
     return (
-      <article aria-label="You" className="thread-item group flex flex-col items-end">
+      <article aria-label={t("chat.you")} className="thread-item group flex flex-col items-end">
         <div className="max-w-[80%] rounded-2xl bg-bubble px-4 py-2.5 text-base leading-relaxed wrap-anywhere whitespace-pre-wrap">
           {text}
         </div>
@@ -64,7 +66,7 @@ export const MessageView = memo(function MessageView({ message, busy, AnswerText
   }
   const streaming = message.state === "generating";
   return (
-    <article aria-label="Answer" aria-busy={streaming} className="thread-item group">
+    <article aria-label={t("chat.answer")} aria-busy={streaming} className="thread-item group">
       {streaming && text === "" && <Progress messageId={message.id} />}
       {editing ? (
         <AnswerEditor message={message} />

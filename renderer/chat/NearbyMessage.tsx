@@ -2,6 +2,7 @@
 // thousands opens at once, and its words can still be found and read out.
 import { useEffect, useRef, useState, type ComponentType, type RefObject } from "react";
 import type { Message } from "../../electron/contract/chat.ts";
+import { t } from "../i18n/texts.ts";
 import { MessageView, type AnswerTextProps } from "./MessageView.tsx";
 import { textOf } from "./thread.ts";
 
@@ -38,7 +39,7 @@ export function NearbyMessage({ message, busy, AnswerText, startsNear, scroller 
   return (
     <article
       ref={box}
-      aria-label={message.role === "user" ? "You" : "Answer"}
+      aria-label={message.role === "user" ? t("chat.you") : t("chat.answer")}
       className="thread-item text-base leading-relaxed wrap-anywhere whitespace-pre-wrap"
     >
       {textOf(message)}

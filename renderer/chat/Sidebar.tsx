@@ -1,6 +1,7 @@
 // The left column: new chat, search over all messages, the conversations, settings.
 import { useEffect, useState } from "react";
 import { MoreHorizontal, ScrollText, Settings as SettingsIcon, SquarePen } from "lucide-react";
+import { t } from "../i18n/texts.ts";
 import { reportError } from "../platform/toasts.ts";
 import { client } from "../platform/client.ts";
 import { IconButton } from "../ui/IconButton.tsx";
@@ -50,9 +51,9 @@ function SearchResults({ query }: { readonly query: string }) {
   }, [query]);
 
   if (hits === null) return null;
-  if (hits.length === 0) return <p className="px-3 py-2 text-muted">No chat contains “{query}”.</p>;
+  if (hits.length === 0) return <p className="px-3 py-2 text-muted">{t("chat.noHits", { query })}</p>;
   return (
-    <ul aria-label="Search results">
+    <ul aria-label={t("chat.searchResults")}>
       {hits.map((hit) => (
         <li key={hit.messageId}>
           <button
@@ -81,7 +82,7 @@ export function Sidebar({ width, onTemplates, onSettings }: SidebarProps) {
   const [query, setQuery] = useState("");
   return (
     <nav
-      aria-label="Conversations"
+      aria-label={t("chat.conversations")}
       style={{ width }}
       className="flex h-full shrink-0 flex-col border-r border-line bg-surface"
     >
@@ -92,12 +93,12 @@ export function Sidebar({ width, onTemplates, onSettings }: SidebarProps) {
             onClick={() => void newChat.perform()}
             className="flex h-9 flex-1 items-center gap-2 rounded-md px-2 font-medium hover:bg-hover"
           >
-            <SquarePen size={16} aria-hidden /> New chat
+            <SquarePen size={16} aria-hidden /> {t("chat.newChat")}
           </button>
           <Menu
             align="end"
             trigger={
-              <IconButton label="More for conversations">
+              <IconButton label={t("chat.moreForConversations")}>
                 <MoreHorizontal size={16} aria-hidden />
               </IconButton>
             }
@@ -116,8 +117,8 @@ export function Sidebar({ width, onTemplates, onSettings }: SidebarProps) {
         <input
           id="search"
           type="search"
-          aria-label="Search all messages"
-          placeholder="Search"
+          aria-label={t("chat.searchAll")}
+          placeholder={t("chat.search")}
           value={query}
           onChange={(event) => setQuery(event.target.value)}
           onKeyDown={(event) => {
@@ -135,14 +136,14 @@ export function Sidebar({ width, onTemplates, onSettings }: SidebarProps) {
           onClick={onTemplates}
           className="flex h-9 w-full items-center gap-2 rounded-md px-2 hover:bg-hover"
         >
-          <ScrollText size={16} aria-hidden /> Templates
+          <ScrollText size={16} aria-hidden /> {t("templates.title")}
         </button>
         <button
           type="button"
           onClick={onSettings}
           className="flex h-9 w-full items-center gap-2 rounded-md px-2 hover:bg-hover"
         >
-          <SettingsIcon size={16} aria-hidden /> Settings
+          <SettingsIcon size={16} aria-hidden /> {t("settings.title")}
         </button>
       </div>
     </nav>

@@ -10,6 +10,7 @@ import {
   type ReactNode,
 } from "react";
 import { ArrowDown } from "lucide-react";
+import { t } from "../i18n/texts.ts";
 import { useSettings } from "../platform/settingsStore.ts";
 import { Announcer } from "./Announcer.tsx";
 import { useChat } from "./chatStore.ts";
@@ -95,7 +96,7 @@ export function Thread({ AnswerText, modelName, beginnings }: ThreadProps) {
         ref={scroller}
         onScroll={onScroll}
         role="region"
-        aria-label="Conversation"
+        aria-label={t("chat.thread")}
         // The thread scrolls, so it must be reachable by keyboard (WCAG 2.1.1).
         // oxlint-disable-next-line jsx-a11y/no-noninteractive-tabindex
         tabIndex={0}
@@ -120,8 +121,8 @@ export function Thread({ AnswerText, modelName, beginnings }: ThreadProps) {
       {away && (
         <button
           type="button"
-          aria-label="Jump to latest"
-          title="Jump to latest"
+          aria-label={t("chat.jumpToLatest")}
+          title={t("chat.jumpToLatest")}
           onClick={toEnd}
           className="absolute bottom-3 left-1/2 flex size-10 -translate-x-1/2 items-center justify-center rounded-full border border-line bg-raised shadow-lg hover:bg-hover"
         >

@@ -1,5 +1,6 @@
 // Whether the words of the open conversation are being searched.
 import { create } from "zustand";
+import { t } from "../i18n/texts.ts";
 import type { Action } from "../ui/action.ts";
 import { useChat } from "./chatStore.ts";
 
@@ -7,7 +8,9 @@ export const useFind = create<{ readonly open: boolean }>()(() => ({ open: false
 
 export const findInChat: Action = {
   id: "chat.find",
-  label: "Find in this conversation",
+  get label() {
+    return t("chat.findInChat");
+  },
   keys: ["mod+f"],
   isEnabled: () => useChat.getState().openId !== null,
   perform: () => {

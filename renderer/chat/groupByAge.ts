@@ -1,6 +1,9 @@
 // Conversations under the headings of the sidebar. Pure.
 import type { Conversation } from "../../electron/contract/chat.ts";
 
+import { t } from "../i18n/texts.ts";
+import { formatMonth } from "../ui/format.ts";
+
 export interface ConversationGroup {
   readonly label: string;
   readonly conversations: readonly Conversation[];
@@ -12,13 +15,13 @@ const dayMs = 86_400_000;
 export function groupByAge(conversations: readonly Conversation[], now: Date): ConversationGroup[] {
   const today = new Date(now.getFullYear(), now.getMonth(), now.getDate()).getTime();
   const labelOf = (conversation: Conversation): string => {
-    if (conversation.pinned) return "Pinned";
-    if (conversation.updatedAt >= today) return "Today";
-    if (conversation.updatedAt >= today - dayMs) return "Yesterday";
-    if (conversation.updatedAt >= today - 7 * dayMs) return "Previous 7 days";
-    return new Date(conversation.updatedAt).toLocaleDateString("en-US", { month: "long", year: "numeric" });
+    if (conversation.pinned) return t("chat.pinned");
+    if (conversation.updatedAt >= today) return t("chat.today");
+    if (conversation.updatedAt >= today - dayMs) return t("chat.yesterday");
+    if (conversation.updatedAt >= today - 7 * dayMs) return t("chat.previousWeek");
+    return formatMonth(conversation.updatedAt);
   };
-  const groups = new Map<string, Conversation[]>([["Pinned", []]]);
+  const groups = new Map<string, Conversation[]>([[t("chat.pinned"), []]]);
   for (const conversation of conversations) {
     const label = labelOf(conversation);
     groups.set(label, [...(groups.get(label) ?? []), conversation]);

@@ -19,3 +19,19 @@ it("takes the first of the system's languages that it speaks", () => {
   expect(languageFor(["pt-BR"])).toBe("en");
   expect(languageFor([])).toBe("en");
 });
+
+it("counts in the forms of the language and writes numbers as it does", async () => {
+  expect(t("chat.imported", { count: 1 })).toBe("One conversation imported");
+  expect(t("chat.imported", { count: 1200 })).toBe("1,200 conversations imported");
+  await setLanguage("de");
+  expect(t("chat.imported", { count: 1200 })).toBe("1.200 Gespräche importiert");
+  await setLanguage("es");
+  expect(t("chat.imported", { count: 1_000_000 })).toBe("1.000.000 de conversaciones importadas");
+  await setLanguage("ko");
+  expect(t("chat.imported", { count: 1 })).toBe("대화 1개를 가져왔습니다");
+});
+
+it("writes words as they are, even those that look like its own marks", () => {
+  const name = "<b>{{x}} $t(chat.send) $& & co";
+  expect(t("chat.presetDeleted", { name })).toBe(`Preset “${name}” deleted`);
+});

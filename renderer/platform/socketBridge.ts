@@ -1,6 +1,7 @@
 // The bridge of the web entry: one WebSocket to the page's own origin, calls matched to answers by id, events fanned out
 // to listeners. Reconnects with back-off; calls under way when the line breaks fail rather than hang.
 import { decodeFrame, encodeFrame } from "../../electron/contract/codec.ts";
+import { t } from "../i18n/texts.ts";
 import type { Answer, Bridge, ConnectionState } from "./bridge.ts";
 
 const firstRetryMs = 250;
@@ -35,7 +36,7 @@ export function createSocketBridge(url = `ws://${window.location.host}/socket`):
   };
 
   const failPending = (): void => {
-    const lost: Answer = { ok: false, error: { code: "io", message: "The connection to Conclave was lost." } };
+    const lost: Answer = { ok: false, error: { code: "io", message: t("platform.connectionLost") } };
     for (const call of pending.values()) call.resolve(lost);
     pending.clear();
   };

@@ -2,6 +2,7 @@
 import { Dialog } from "radix-ui";
 import type { ReactNode } from "react";
 import { X } from "lucide-react";
+import { t } from "../i18n/texts.ts";
 import { IconButton } from "./IconButton.tsx";
 
 interface ModalProps {
@@ -31,7 +32,7 @@ export function Modal({ open, title, description, width = 480, children, onClose
           <header className="flex items-center justify-between border-b border-line px-4 py-3">
             <Dialog.Title className="text-base font-semibold">{title}</Dialog.Title>
             <Dialog.Close asChild>
-              <IconButton label="Close">
+              <IconButton label={t("ui.close")}>
                 <X size={16} aria-hidden />
               </IconButton>
             </Dialog.Close>

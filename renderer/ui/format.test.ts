@@ -1,5 +1,6 @@
-import { expect, it } from "vitest";
-import { formatBytes, formatDuration, formatParameters, formatTokens } from "./format.ts";
+import { afterEach, expect, it } from "vitest";
+import { setLanguage } from "../i18n/texts.ts";
+import { formatBytes, formatCount, formatDuration, formatParameters, formatPercent, formatTokens } from "./format.ts";
 
 it.each([
   [0, "0 B"],
@@ -29,3 +30,16 @@ it.each([
   [32_768, "32k"],
   [1_048_576, "1M"],
 ])("reads %d tokens as %s", (count, text) => expect(formatTokens(count)).toBe(text));
+
+afterEach(() => setLanguage("en"));
+
+it("writes numbers as the language does", async () => {
+  await setLanguage("de");
+  expect([formatBytes(4_210_000_000), formatDuration(840), formatCount(1200), formatPercent(0.041)]).toEqual([
+    "4,21\u00A0GB",
+    "0,84 s",
+    "1.200",
+    "4,1 %",
+  ]);
+  expect(formatTokens(5_310)).toBe("5,3k");
+});

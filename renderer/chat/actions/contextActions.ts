@@ -1,8 +1,8 @@
 // What can be done when the conversation is longer than the model's context.
+import { t } from "../../i18n/texts.ts";
 import { offerUndo, reportError } from "../../platform/toasts.ts";
 import { client } from "../../platform/client.ts";
 import { updateSettings, useSettings } from "../../platform/settingsStore.ts";
-import { formatCount } from "../../ui/format.ts";
 import { dispatch, useChat } from "../chatStore.ts";
 
 /** Lets the model see nothing above the message; null: as much as fits. */
@@ -16,10 +16,7 @@ export async function startContextAt(messageId: string | null): Promise<void> {
   };
   try {
     await set(messageId);
-    offerUndo(
-      messageId === null ? "The model sees the earlier turns again" : "The model sees the conversation from here on",
-      () => set(before),
-    );
+    offerUndo(messageId === null ? t("chat.contextStartShown") : t("chat.contextStartHere"), () => set(before));
   } catch (error) {
     reportError(error);
   }
@@ -38,7 +35,7 @@ export async function raiseContext(context: number): Promise<void> {
   };
   try {
     await load(context);
-    offerUndo(`Context raised to ${formatCount(context)} tokens`, () => load(before));
+    offerUndo(t("chat.contextRaised", { count: context }), () => load(before));
   } catch (error) {
     reportError(error);
   }

@@ -1,4 +1,5 @@
 // What can be done to a conversation as a whole.
+import { t } from "../../i18n/texts.ts";
 import type { Action } from "../../ui/action.ts";
 import { offerUndo, reportError } from "../../platform/toasts.ts";
 import { client } from "../../platform/client.ts";
@@ -6,7 +7,9 @@ import { dispatch, openConversation, useChat } from "../chatStore.ts";
 
 export const newChat: Action = {
   id: "chat.new",
-  label: "New chat",
+  get label() {
+    return t("chat.newChat");
+  },
   keys: ["mod+shift+o", "mod+n"],
   perform: async () => {
     await openConversation(null);
@@ -38,7 +41,7 @@ export async function deleteConversation(conversationId: string): Promise<void> 
   try {
     await client.chat.deleteConversation({ conversationId });
     dispatch({ type: "conversationDeleted", conversationId });
-    offerUndo("Conversation deleted", async () => {
+    offerUndo(t("chat.conversationDeleted"), async () => {
       const conversation = await client.chat.restoreConversation({ conversationId });
       dispatch({ type: "conversationChanged", conversation });
       if (wasOpen) await openConversation(conversationId);
@@ -60,7 +63,9 @@ export async function duplicateConversation(conversationId: string): Promise<voi
 
 export const deleteOpen: Action = {
   id: "chat.delete",
-  label: "Delete this conversation",
+  get label() {
+    return t("chat.deleteOpen");
+  },
   keys: ["mod+shift+d"],
   isEnabled: () => useChat.getState().openId !== null,
   perform: async () => {

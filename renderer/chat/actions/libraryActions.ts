@@ -2,20 +2,15 @@
 import { toast } from "sonner";
 import type { Conversation } from "../../../electron/contract/chat.ts";
 import { maxImportLength, type ExportFormat, type Folder } from "../../../electron/contract/library.ts";
+import { t } from "../../i18n/texts.ts";
 import type { Action } from "../../ui/action.ts";
 import { saveFile, pickTextFile } from "../../platform/files.ts";
 import { offerUndo, reportError } from "../../platform/toasts.ts";
 import { client } from "../../platform/client.ts";
-import { formatCount } from "../../ui/format.ts";
 import { dispatch, openConversation, useChat } from "../chatStore.ts";
 import { useLibrary } from "../libraryStore.ts";
 
-export const exportChoices: readonly (readonly [ExportFormat, string])[] = [
-  ["markdown", "Markdown"],
-  ["conclave", "JSON, with everything"],
-  ["openai-jsonl", "OpenAI JSON lines"],
-  ["sharegpt", "ShareGPT JSON lines"],
-];
+export const exportFormats: readonly ExportFormat[] = ["markdown", "conclave", "openai-jsonl", "sharegpt"];
 
 const changed = (conversation: Conversation): void => dispatch({ type: "conversationChanged", conversation });
 
@@ -25,7 +20,7 @@ export async function moveToFolder(conversation: Conversation, folderId: string 
   try {
     changed(await client.library.moveToFolder({ conversationId, folderId }));
     if (folderId !== null) useLibrary.setState(({ open }) => ({ open: new Set([...open, folderId]) }));
-    offerUndo("Conversation moved", async () =>
+    offerUndo(t("chat.conversationMoved"), async () =>
       changed(await client.library.moveToFolder({ conversationId, folderId: before })),
     );
   } catch (error) {
@@ -36,7 +31,7 @@ export async function moveToFolder(conversation: Conversation, folderId: string 
 export async function setArchived(conversationId: string, archived: boolean): Promise<void> {
   try {
     changed(await client.library.setArchived({ conversationId, archived }));
-    offerUndo(archived ? "Conversation archived" : "Conversation taken out of the archive", async () =>
+    offerUndo(archived ? t("chat.conversationArchived") : t("chat.conversationUnarchived"), async () =>
       changed(await client.library.setArchived({ conversationId, archived: !archived })),
     );
   } catch (error) {
@@ -66,7 +61,7 @@ export async function deleteFolder(folder: Folder): Promise<void> {
   const inside = useChat.getState().conversations.filter(({ folderId }) => folderId === folder.id);
   try {
     await client.library.deleteFolder({ folderId: folder.id });
-    offerUndo(`Folder “${folder.name}” deleted; its conversations stay`, async () => {
+    offerUndo(t("chat.folderDeleted", { name: folder.name }), async () => {
       const again = await client.library.createFolder({ name: folder.name });
       for (const { id } of inside) {
         changed(await client.library.moveToFolder({ conversationId: id, folderId: again.id }));
@@ -87,10 +82,8 @@ export async function exportConversations(conversationIds: readonly string[], fo
 
 export async function importText(text: string): Promise<void> {
   if (text.length > maxImportLength) {
-    const over = formatCount(text.length - maxImportLength);
-    toast.error(
-      `The file has ${formatCount(text.length)} characters and ${formatCount(maxImportLength)} can be imported at once; split it, it is ${over} too long.`,
-    );
+    const { length } = text;
+    toast.error(t("chat.importTooLong", { length, most: maxImportLength, over: length - maxImportLength }));
     return;
   }
   try {
@@ -98,8 +91,7 @@ export async function importText(text: string): Promise<void> {
     for (const conversation of imported) changed(conversation);
     const [first] = imported;
     if (first !== undefined) await openConversation(first.id);
-    const what = imported.length === 1 ? "One conversation" : `${formatCount(imported.length)} conversations`;
-    offerUndo(`${what} imported`, async () => {
+    offerUndo(t("chat.imported", { count: imported.length }), async () => {
       for (const { id } of imported) {
         await client.chat.deleteConversation({ conversationId: id });
         dispatch({ type: "conversationDeleted", conversationId: id });
@@ -112,7 +104,9 @@ export async function importText(text: string): Promise<void> {
 
 export const importConversations: Action = {
   id: "chat.import",
-  label: "Import conversations…",
+  get label() {
+    return t("chat.importConversations");
+  },
   perform: async () => {
     const text = await pickTextFile(".json,.jsonl,application/json");
     if (text !== null) await importText(text);
@@ -121,7 +115,9 @@ export const importConversations: Action = {
 
 export const exportAll: Action = {
   id: "chat.exportAll",
-  label: "Export all conversations",
+  get label() {
+    return t("chat.exportAll");
+  },
   isEnabled: () => useChat.getState().conversations.length > 0,
   perform: () =>
     exportConversations(
@@ -132,6 +128,8 @@ export const exportAll: Action = {
 
 export const newFolder: Action = {
   id: "chat.newFolder",
-  label: "New folder…",
+  get label() {
+    return t("chat.newFolder");
+  },
   perform: () => useLibrary.setState({ naming: { folderId: null, conversationId: null } }),
 };

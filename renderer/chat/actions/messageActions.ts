@@ -2,6 +2,7 @@
 // version beside it, and what hides one has a way back.
 import { toast } from "sonner";
 import type { Message, Sampler } from "../../../electron/contract/chat.ts";
+import { t } from "../../i18n/texts.ts";
 import type { Action } from "../../ui/action.ts";
 import { offerUndo, reportError } from "../../platform/toasts.ts";
 import { client } from "../../platform/client.ts";
@@ -22,7 +23,9 @@ export function shownRunId(): string | null {
 
 export const stopRun: Action = {
   id: "chat.stop",
-  label: "Stop",
+  get label() {
+    return t("chat.stop");
+  },
   keys: ["escape"],
   isEnabled: () => shownRunId() !== null,
   perform: async () => {
@@ -56,7 +59,9 @@ export async function regenerateAnswer(messageId: string, otherWay: OtherWay = {
 
 export const regenerate: Action = {
   id: "chat.regenerate",
-  label: "Regenerate",
+  get label() {
+    return t("chat.regenerate");
+  },
   keys: ["mod+r"],
   isEnabled: () => openLeaf() !== null && shownRunId() === null,
   perform: async () => {
@@ -86,8 +91,8 @@ export async function runAgainExactly(original: Message): Promise<void> {
     stop();
     const at = firstDifference(textOf(original), textOf(message));
     if (message.run?.stopReason === "cancelled" && original.run?.stopReason !== "cancelled") return;
-    if (at < 0) toast.success("The same answer, letter for letter.");
-    else toast.warning(`The answer differs from letter ${at + 1} on.`);
+    if (at < 0) toast.success(t("chat.sameAnswer"));
+    else toast.warning(t("chat.otherAnswer", { at: at + 1 }));
   });
 }
 
@@ -131,7 +136,7 @@ export async function saveEdit(message: Message, text: string): Promise<void> {
   try {
     const edited = await client.chat.editMessage({ messageId: message.id, text });
     cancelAnswerEdit();
-    offerUndo("Saved as a new version", async () => {
+    offerUndo(t("chat.savedAsVersion"), async () => {
       await client.chat.deleteMessage({ messageId: edited.id });
       await showMessage(message);
     });
@@ -143,7 +148,7 @@ export async function saveEdit(message: Message, text: string): Promise<void> {
 export async function deleteMessage(message: Message): Promise<void> {
   try {
     await client.chat.deleteMessage({ messageId: message.id });
-    offerUndo("Message deleted", async () => void (await client.chat.restoreMessage({ messageId: message.id })));
+    offerUndo(t("chat.messageDeleted"), async () => void (await client.chat.restoreMessage({ messageId: message.id })));
   } catch (error) {
     reportError(error);
   }
@@ -154,7 +159,7 @@ export async function forkHere(message: Message): Promise<void> {
     const fork = await client.chat.forkConversation({ messageId: message.id });
     dispatch({ type: "conversationChanged", conversation: fork });
     await openConversation(fork.id);
-    offerUndo("Forked into a conversation of its own", async () => {
+    offerUndo(t("chat.forked"), async () => {
       await client.chat.deleteConversation({ conversationId: fork.id });
       dispatch({ type: "conversationDeleted", conversationId: fork.id });
       await openConversation(message.conversationId);
@@ -166,7 +171,9 @@ export async function forkHere(message: Message): Promise<void> {
 
 export const copyLastReply: Action = {
   id: "chat.copyLast",
-  label: "Copy last reply",
+  get label() {
+    return t("chat.copyLast");
+  },
   keys: ["mod+shift+c"],
   perform: async () => {
     const { messages } = useChat.getState();
@@ -180,7 +187,9 @@ const lastQuestion = (): Message | undefined =>
 
 export const editLast: Action = {
   id: "chat.editLast",
-  label: "Edit the last message",
+  get label() {
+    return t("chat.editLast");
+  },
   keys: ["mod+shift+e"],
   isEnabled: () => shownRunId() === null && lastQuestion() !== undefined,
   perform: () => {

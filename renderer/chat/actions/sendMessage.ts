@@ -1,4 +1,5 @@
 // Sends the composer's text, in the open conversation or a new one; with a message being edited, beside that message.
+import { t } from "../../i18n/texts.ts";
 import type { Action } from "../../ui/action.ts";
 import { reportError } from "../../platform/toasts.ts";
 import { client } from "../../platform/client.ts";
@@ -32,7 +33,9 @@ async function newConversation(): Promise<string> {
 
 export const sendMessage: Action = {
   id: "chat.send",
-  label: "Send",
+  get label() {
+    return t("chat.send");
+  },
   isEnabled: () => {
     const { drafts, openId } = useChat.getState();
     return (drafts[openId ?? ""] ?? "").trim() !== "";

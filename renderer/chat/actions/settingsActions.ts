@@ -1,6 +1,7 @@
 // How one conversation is answered: its system prompt, its sampling, and the presets that set both.
 import type { Conversation } from "../../../electron/contract/chat.ts";
 import type { Preset } from "../../../electron/contract/settings.ts";
+import { t } from "../../i18n/texts.ts";
 import { offerUndo, reportError } from "../../platform/toasts.ts";
 import { client } from "../../platform/client.ts";
 import { updateSettings, useSettings } from "../../platform/settingsStore.ts";
@@ -35,7 +36,7 @@ export async function applyPreset({ name, systemPrompt, sampler }: Manner & { re
   try {
     const conversationId = await ensureConversation();
     await write(conversationId, { systemPrompt, sampler });
-    offerUndo(`“${name}” applied to this conversation`, () =>
+    offerUndo(t("chat.presetApplied", { name }), () =>
       write(conversationId, { systemPrompt: oldPrompt, sampler: oldSampler }),
     );
   } catch (error) {
@@ -53,5 +54,5 @@ export function savePreset(name: string): void {
 export function deletePreset(preset: Preset): void {
   const { presets } = useSettings.getState();
   updateSettings({ presets: presets.filter(({ id }) => id !== preset.id) });
-  offerUndo(`Preset “${preset.name}” deleted`, async () => updateSettings({ presets }));
+  offerUndo(t("chat.presetDeleted", { name: preset.name }), async () => updateSettings({ presets }));
 }

@@ -1,6 +1,7 @@
 // A fenced code block: language, wrap, copy; scrolls past 480 px. Inline code arrives elsewhere.
 import { useEffect, useState, type ComponentProps, type ReactNode } from "react";
 import { Check, Copy, WrapText } from "lucide-react";
+import { t } from "../../i18n/texts.ts";
 import { IconButton } from "../../ui/IconButton.tsx";
 import { reportError } from "../../platform/toasts.ts";
 
@@ -34,12 +35,12 @@ export function CodeBlock({ className, children }: ComponentProps<"code">) {
         <span>{language}</span>
         <span className="flex items-center">
           <span aria-live="polite" className="mr-1">
-            {copied ? "Copied" : ""}
+            {copied ? t("chat.copied") : ""}
           </span>
-          <IconButton label="Wrap lines" pressed={wrap} onClick={() => setWrap(!wrap)}>
+          <IconButton label={t("chat.wrapLines")} pressed={wrap} onClick={() => setWrap(!wrap)}>
             <WrapText size={14} aria-hidden />
           </IconButton>
-          <IconButton label="Copy code" onClick={copy}>
+          <IconButton label={t("chat.copyCode")} onClick={copy}>
             {copied ? <Check size={14} aria-hidden /> : <Copy size={14} aria-hidden />}
           </IconButton>
         </span>
@@ -48,7 +49,7 @@ export function CodeBlock({ className, children }: ComponentProps<"code">) {
       <pre
         // oxlint-disable-next-line jsx-a11y/no-noninteractive-tabindex
         tabIndex={0}
-        aria-label={`${language} code`}
+        aria-label={t("chat.codeIn", { language })}
         className={`max-h-[480px] overflow-auto p-3 font-mono text-[13px] leading-5 ${wrap ? "whitespace-pre-wrap" : ""}`}
       >
         <code>{text}</code>

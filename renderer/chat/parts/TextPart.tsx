@@ -3,6 +3,7 @@
 import { memo, type ComponentProps } from "react";
 import { Streamdown, type Components } from "streamdown";
 import remarkGfm from "remark-gfm";
+import { t, useLanguage } from "../../i18n/texts.ts";
 import { CodeBlock } from "./CodeBlock.tsx";
 import { askToOpen } from "../openLink.ts";
 
@@ -40,7 +41,8 @@ function SafeLink({ href, children }: ComponentProps<"a">) {
 }
 
 function ImageAsText({ alt }: ComponentProps<"img">) {
-  return <span className="text-muted">[image{alt === undefined || alt === "" ? "" : `: ${alt}`}]</span>;
+  const text = alt === undefined || alt === "" ? t("chat.image") : t("chat.imageOf", { description: alt });
+  return <span className="text-muted">{text}</span>;
 }
 
 function InlineCode({ children }: ComponentProps<"code">) {
@@ -58,6 +60,7 @@ interface TextPartProps {
 }
 
 export const TextPart = memo(function TextPart({ text, streaming }: TextPartProps) {
+  useLanguage();
   return (
     <Streamdown
       className="markdown"

@@ -1,5 +1,10 @@
 // Chinese, simplified.
+import chat from "./chat.json";
+import errors from "./errors.json";
+import platform from "./platform.json";
 import settings from "./settings.json";
+import templates from "./templates.json";
+import ui from "./ui.json";
 import type { Texts } from "../texts.ts";
 
-export default { settings } satisfies Texts;
+export default { chat, errors, platform, settings, templates, ui } satisfies Texts;
