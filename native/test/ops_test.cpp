@@ -138,6 +138,13 @@ TEST("moe_ffn: types, shapes and activations, and a row alone has the same bits 
     for (const FfnCase& c : kFfnCases) check_moe(level, c);
 }
 
+TEST("moe_ffn: one row after the other, as the measure of what grouping saves") {
+  setenv("CONCLAVE_GROUP_EXPERTS", "0", 1);
+  const Level level{"portable, ungrouped", make_cpu_ops_with({2, Precision::kFast}, kernels_portable()), false};
+  unsetenv("CONCLAVE_GROUP_EXPERTS");
+  for (const FfnCase& c : kFfnCases) check_moe(level, c);
+}
+
 TEST("dense_ffn: scale, output gate, overwriting") {
   const FfnCase c{3, 256, 512, 1, 1, DType::kQ8_0, DType::kQ8_0, Activation::kSilu, false, ""};
   for (const Level& level : levels()) {

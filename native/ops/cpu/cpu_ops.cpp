@@ -7,6 +7,7 @@
 #include <string>
 
 #include "base/cpu_features.h"
+#include "base/debug_switches.h"
 #include "base/error.h"
 #include "ops/cpu/kv_page.h"
 
@@ -61,7 +62,7 @@ class CpuOps final : public Ops {
 
 }  // namespace
 
-CpuContext::CpuContext(int n_threads, bool is_exact, const Kernels& level) : pool(n_threads), exact(is_exact), kernels(level) {
+CpuContext::CpuContext(int n_threads, bool is_exact, const Kernels& level) : pool(n_threads), exact(is_exact), groups_experts(debug_switch_int("CONCLAVE_GROUP_EXPERTS", 0, 1) == 1), kernels(level) {
   for (int i = 0; i < pool.n_threads(); ++i) threads.push_back(std::make_unique<ThreadScratch>());
 }
 

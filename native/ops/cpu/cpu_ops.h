@@ -40,6 +40,7 @@ struct CpuContext {
 
   ThreadPool pool;
   const bool exact;
+  const bool groups_experts;   // CONCLAVE_GROUP_EXPERTS
   const Kernels& kernels;
   std::vector<std::unique_ptr<ThreadScratch>> threads;
   Scratch quantised, hidden, partial, logits, rows;

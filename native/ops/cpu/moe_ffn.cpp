@@ -132,6 +132,12 @@ void run_ffn(CpuContext& context, const FfnWork& work) {
 void moe_ffn(CpuContext& context, const MoeFfnArgs& args) {
   const int64_t n = args.x.n_rows, k = args.experts.d_row, n_experts = args.ffn.gate->n_experts;
   if (n == 0) return;
+  if (!context.groups_experts && n > 1) {
+    for (int64_t row = 0; row < n; ++row) {
+      moe_ffn(context, {args.out.rows(row, 1), args.x.rows(row, 1), args.experts.rows(row, 1), args.weights.rows(row, 1), args.ffn, args.activation, args.scale, args.accumulate});
+    }
+    return;
+  }
   FfnWork work{args.out, args.x, &args.ffn, args.activation, args.accumulate, {}, {}, {}};
   std::vector<int64_t> next(static_cast<size_t>(n_experts) + 1, 0);
   for (int64_t row = 0; row < n; ++row)
