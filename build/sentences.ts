@@ -18,6 +18,8 @@ const namesEverywhere = new Set([
   "Markdown",
   "ShareGPT",
   "OpenAI",
+  "MoE",
+  "MoE",
 ]);
 const shownAttribute = /^(?:alt|title|placeholder|head|heading|caption|help|empty|description|message|text|.*label)$/i;
 const shownProperty = /^(?:title|placeholder|head|heading|caption|help|description|message|text|.*label)$/i;

@@ -7,7 +7,7 @@ import { DetailsDialog } from "../chat/DetailsDialog.tsx";
 import { LinkDialog } from "../chat/LinkDialog.tsx";
 import { Sidebar } from "../chat/Sidebar.tsx";
 import { Thread } from "../chat/Thread.tsx";
-import { useLanguage } from "../i18n/texts.ts";
+import { t, useLanguage } from "../i18n/texts.ts";
 import { ModelPicker } from "../models/ModelPicker.tsx";
 import { useModels } from "../models/modelsStore.ts";
 import { openTemplates } from "../templates/templateActions.ts";
@@ -42,7 +42,7 @@ function TitleBar() {
   return (
     <header className="drag-region flex h-10 shrink-0 items-center gap-2 border-b border-line bg-surface px-2">
       <IconButton
-        label="Conversations"
+        label={t("chat.conversations")}
         shortcut={shortcutText(actions.toggleSidebar)}
         pressed={sidebarShown}
         onClick={() => void actions.toggleSidebar.perform()}
@@ -53,7 +53,7 @@ function TitleBar() {
         <ModelPicker />
       </div>
       <IconButton
-        label="Experts pane"
+        label={t("app.expertsPane")}
         shortcut={shortcutText(actions.toggleExperts)}
         pressed={inspectorOpen}
         onClick={() => void actions.toggleExperts.perform()}
@@ -77,7 +77,7 @@ function SidebarColumn() {
       {over && (
         <button
           type="button"
-          aria-label="Close the conversation list"
+          aria-label={t("app.closeSidebar")}
           onClick={close}
           className="absolute inset-0 z-20 cursor-default bg-black/30"
         />
@@ -89,7 +89,7 @@ function SidebarColumn() {
           onSettings={() => void actions.openSettings.perform()}
         />
         <ResizeHandle
-          label="Width of the conversation list"
+          label={t("app.sidebarWidth")}
           width={width}
           min={200}
           max={400}

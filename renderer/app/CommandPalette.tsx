@@ -2,6 +2,7 @@
 import { Command } from "cmdk";
 import { Dialog } from "radix-ui";
 import { openConversation, useChat } from "../chat/chatStore.ts";
+import { t } from "../i18n/texts.ts";
 import { reportError } from "../platform/toasts.ts";
 import type { Action } from "../ui/action.ts";
 import { actions, shortcutText } from "./commands.ts";
@@ -25,7 +26,7 @@ function Commands() {
     setTimeout(() => void Promise.resolve(action.perform()).catch(reportError));
   };
   return (
-    <Command.Group heading="Commands" className={groupLook}>
+    <Command.Group heading={t("app.commands")} className={groupLook}>
       {available.map((action: Action) => (
         <Command.Item key={action.id} value={action.label} onSelect={() => run(action)} className={itemLook}>
           {action.label}
@@ -39,7 +40,7 @@ function Commands() {
 function Conversations() {
   const conversations = useChat((state) => state.conversations);
   return (
-    <Command.Group heading="Conversations" className={groupLook}>
+    <Command.Group heading={t("chat.conversations")} className={groupLook}>
       {conversations.slice(0, mostConversations).map(({ id, title }) => (
         <Command.Item
           key={id}
@@ -67,14 +68,14 @@ export function CommandPalette() {
           aria-describedby={undefined}
           className="fixed top-[12vh] left-1/2 z-50 w-[560px] max-w-[94vw] -translate-x-1/2 overflow-hidden rounded-xl border border-line bg-raised shadow-2xl"
         >
-          <Dialog.Title className="sr-only">All commands</Dialog.Title>
-          <Command label="All commands" loop>
+          <Dialog.Title className="sr-only">{t("app.allCommands")}</Dialog.Title>
+          <Command label={t("app.allCommands")} loop>
             <Command.Input
-              placeholder="Type a command or the name of a conversation"
+              placeholder={t("app.palettePlaceholder")}
               className="h-12 w-full border-b border-line bg-transparent px-4 text-base outline-offset-[-2px] placeholder:text-muted"
             />
             <Command.List className="max-h-[50vh] overflow-y-auto p-1.5">
-              <Command.Empty className="px-3 py-6 text-center text-muted">Nothing is called that.</Command.Empty>
+              <Command.Empty className="px-3 py-6 text-center text-muted">{t("app.paletteEmpty")}</Command.Empty>
               <Commands />
               <Conversations />
             </Command.List>

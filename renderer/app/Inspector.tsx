@@ -4,13 +4,14 @@ import { ConversationSettings } from "../chat/ConversationSettings.tsx";
 import { useShownBranch } from "../chat/Thread.tsx";
 import { textOf } from "../chat/thread.ts";
 import { ExpertsPane } from "../experts/ExpertsPane.tsx";
+import { t } from "../i18n/texts.ts";
 import { updateSettings, useSettings } from "../platform/settingsStore.ts";
 import { ResizeHandle } from "../ui/ResizeHandle.tsx";
 import { useShell } from "./shellStore.ts";
 
 const tabs = [
-  ["experts", "Experts"],
-  ["settings", "Settings"],
+  ["experts", "experts.title"],
+  ["settings", "settings.title"],
 ] as const;
 
 function ExpertsOfThread({ width }: { readonly width: number }) {
@@ -26,7 +27,7 @@ export function Inspector() {
   return (
     <div className="flex">
       <ResizeHandle
-        label="Width of the right column"
+        label={t("app.inspectorWidth")}
         width={width}
         min={280}
         max={480}
@@ -40,16 +41,16 @@ export function Inspector() {
         style={{ width }}
       >
         <Tabs.List
-          aria-label="Right column"
+          aria-label={t("app.inspector")}
           className="flex h-9 shrink-0 items-center gap-1 border-b border-l border-line bg-surface px-2"
         >
-          {tabs.map(([value, label]) => (
+          {tabs.map(([value, title]) => (
             <Tabs.Trigger
               key={value}
               value={value}
               className="h-7 rounded-md px-2.5 text-[13px] text-muted hover:text-ink data-[state=active]:bg-hover data-[state=active]:font-medium data-[state=active]:text-ink"
             >
-              {label}
+              {t(title)}
             </Tabs.Trigger>
           ))}
         </Tabs.List>
@@ -57,7 +58,7 @@ export function Inspector() {
           <ExpertsOfThread width={width} />
         </Tabs.Content>
         <Tabs.Content value="settings" className="min-h-0 flex-1 border-l border-line bg-surface">
-          <aside aria-label="Settings of this conversation" className="h-full overflow-y-auto">
+          <aside aria-label={t("app.conversationSettings")} className="h-full overflow-y-auto">
             <ConversationSettings />
           </aside>
         </Tabs.Content>

@@ -1,6 +1,7 @@
 // Every command with its keys. A click on the keys waits for others; a combination belongs to one command only.
 import { useState, type KeyboardEvent } from "react";
 import { RotateCcw } from "lucide-react";
+import { t } from "../i18n/texts.ts";
 import { updateSettings, useSettings } from "../platform/settingsStore.ts";
 import type { Action } from "../ui/action.ts";
 import { IconButton } from "../ui/IconButton.tsx";
@@ -14,10 +15,10 @@ const all: readonly Action[] = Object.values(actions);
 /** Why these keys cannot be taken; null: they can. */
 export function refusal(action: Action, keys: string): string | null {
   const taken = all.find((other) => other.id !== action.id && keysFor(other).includes(keys));
-  if (taken !== undefined) return `${keysText(keys)} belongs to “${taken.label}”.`;
+  if (taken !== undefined) return t("app.keysTaken", { keys: keysText(keys), command: taken.label });
   const parts = keys.split("+");
   const safe = parts.includes("mod") || parts.includes("alt") || /^f\d{1,2}$/.test(parts.at(-1) ?? "");
-  return safe ? null : `${keysText(keys)} is needed for typing; add Ctrl, Command or Alt.`;
+  return safe ? null : t("app.keysForTyping", { keys: keysText(keys) });
 }
 
 export function bind(action: Action, keys: readonly string[] | null): void {
@@ -41,7 +42,7 @@ function Row({ action }: { readonly action: Action }) {
     setWaiting(false);
     bind(action, [keys]);
   };
-  const text = waiting ? "Press the keys…" : (shown[0] ?? "None");
+  const text = waiting ? t("app.pressKeys") : (shown[0] ?? t("app.noKeys"));
   return (
     <li className="flex items-center justify-between gap-4 border-b border-line/60 py-1.5 last:border-0">
       <div className="min-w-0">
@@ -52,13 +53,13 @@ function Row({ action }: { readonly action: Action }) {
       </div>
       <div className="flex shrink-0 items-center gap-1">
         {own !== undefined && (
-          <IconButton label={`Usual keys for ${action.label}`} onClick={() => bind(action, null)}>
+          <IconButton label={t("app.usualKeysFor", { command: action.label })} onClick={() => bind(action, null)}>
             <RotateCcw size={13} aria-hidden />
           </IconButton>
         )}
         <button
           type="button"
-          aria-label={`Keys for ${action.label}: ${text}`}
+          aria-label={t("app.keysFor", { command: action.label, keys: text })}
           aria-pressed={waiting}
           onClick={() => {
             setComplaint("");
@@ -80,8 +81,8 @@ export function ShortcutsDialog() {
   return (
     <Modal
       open={open}
-      title="Keyboard shortcuts"
-      description="Click on the keys of a command to give it others."
+      title={t("app.shortcuts")}
+      description={t("app.shortcutsHelp")}
       width={520}
       onClose={() => useShell.setState({ shortcutsOpen: false })}
     >

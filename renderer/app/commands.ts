@@ -4,6 +4,7 @@ import { exportAll, importConversations, newFolder } from "../chat/actions/libra
 import { copyLastReply, editLast, regenerate, stopRun } from "../chat/actions/messageActions.ts";
 import { findInChat } from "../chat/findStore.ts";
 import { usePicker } from "../models/pickerStore.ts";
+import { t } from "../i18n/texts.ts";
 import { updateSettings, useSettings } from "../platform/settingsStore.ts";
 import { openTemplates } from "../templates/templateActions.ts";
 import type { Action } from "../ui/action.ts";
@@ -13,7 +14,9 @@ import { reportError } from "../platform/toasts.ts";
 
 const toggleSidebar: Action = {
   id: "view.sidebar",
-  label: "Show or hide conversations",
+  get label() {
+    return t("app.toggleSidebar");
+  },
   keys: ["mod+b"],
   perform: () => {
     if (isNarrow()) useShell.setState((shell) => ({ sidebarOver: !shell.sidebarOver }));
@@ -23,28 +26,36 @@ const toggleSidebar: Action = {
 
 const toggleExperts: Action = {
   id: "view.experts",
-  label: "Show or hide experts",
+  get label() {
+    return t("app.toggleExperts");
+  },
   keys: ["mod+j"],
   perform: () => updateSettings({ inspectorOpen: !useSettings.getState().inspectorOpen }),
 };
 
 const openModels: Action = {
   id: "models.open",
-  label: "Choose a model",
+  get label() {
+    return t("app.chooseModel");
+  },
   keys: ["mod+l"],
   perform: () => usePicker.setState({ open: true }),
 };
 
 const openSettings: Action = {
   id: "settings.open",
-  label: "Settings",
+  get label() {
+    return t("settings.title");
+  },
   keys: ["mod+,"],
   perform: () => useShell.setState({ settingsOpen: true }),
 };
 
 const search: Action = {
   id: "chat.search",
-  label: "Search all messages",
+  get label() {
+    return t("chat.searchAll");
+  },
   keys: ["mod+k"],
   perform: () => {
     if (isNarrow()) useShell.setState({ sidebarOver: true });
@@ -55,14 +66,18 @@ const search: Action = {
 
 const openPalette: Action = {
   id: "app.palette",
-  label: "All commands",
+  get label() {
+    return t("app.allCommands");
+  },
   keys: ["mod+p"],
   perform: () => useShell.setState({ paletteOpen: true }),
 };
 
 const openShortcuts: Action = {
   id: "app.shortcuts",
-  label: "Keyboard shortcuts",
+  get label() {
+    return t("app.shortcuts");
+  },
   // Where the slash needs Shift the key press says so.
   keys: ["mod+/", "mod+shift+/"],
   perform: () => useShell.setState({ shortcutsOpen: true }),
@@ -70,7 +85,9 @@ const openShortcuts: Action = {
 
 const conversationSettings: Action = {
   id: "view.conversationSettings",
-  label: "Settings of this conversation",
+  get label() {
+    return t("app.conversationSettings");
+  },
   perform: () => {
     useShell.setState({ inspectorTab: "settings" });
     updateSettings({ inspectorOpen: true });

@@ -3,6 +3,8 @@ import { useState } from "react";
 import { Popover } from "radix-ui";
 import { ChevronDown, FolderOpen, X } from "lucide-react";
 import type { LoadedModel, Model } from "../../electron/contract/models.ts";
+import { t } from "../i18n/texts.ts";
+import { errorText } from "../platform/errorText.ts";
 import { reportError } from "../platform/toasts.ts";
 import { client, inBrowser } from "../platform/client.ts";
 import { Button } from "../ui/Button.tsx";
@@ -50,16 +52,18 @@ function ModelRow({ model, loaded }: { readonly model: Model; readonly loaded: L
             </span>
           )}
           {current !== null && (
-            <span className="text-[11px] text-ok">{current.state === "ready" ? "loaded" : current.state}</span>
+            <span className="text-[11px] text-ok">
+              {current.state === "ready" ? t("models.stateLoaded") : t(`models.state-${current.state}`)}
+            </span>
           )}
         </span>
         <span className={`truncate text-xs ${model.broken === null ? "text-muted" : "text-danger"}`}>
-          {model.broken?.message ?? factsOf(model)}
+          {model.broken === null ? factsOf(model) : errorText(model.broken)}
         </span>
       </button>
       {model.source === "file" && (
         <IconButton
-          label={`Forget ${model.name}`}
+          label={t("models.forget", { name: model.name })}
           className="mr-2"
           onClick={() => void client.models.remove({ modelId: model.id }).catch(reportError)}
         >
@@ -76,7 +80,7 @@ function AddFile() {
   if (!inBrowser) {
     return (
       <Button onClick={() => void client.models.pickFile({}).catch(reportError)}>
-        <FolderOpen size={14} aria-hidden /> Use a file I have…
+        <FolderOpen size={14} aria-hidden /> {t("models.useFile")}
       </Button>
     );
   }
@@ -92,14 +96,14 @@ function AddFile() {
       }}
     >
       <input
-        aria-label="Path of a GGUF file"
-        placeholder="/path/to/model.gguf"
+        aria-label={t("models.filePath")}
+        placeholder={t("models.filePathExample")}
         value={path}
         onChange={(event) => setPath(event.target.value)}
         className="h-8 min-w-0 flex-1 rounded-md border border-line bg-canvas px-2 placeholder:text-muted"
       />
       <Button type="submit" disabled={path.trim() === ""}>
-        Add
+        {t("models.add")}
       </Button>
     </form>
   );
@@ -110,15 +114,15 @@ function LoadProgress({ loaded }: { readonly loaded: LoadedModel }) {
   return (
     <div className="flex items-center gap-2 px-3 py-2 text-xs">
       <progress
-        aria-label="Loading"
+        aria-label={t("models.loading")}
         className="h-1.5 flex-1 accent-accent"
         value={loaded.doneBytes}
         max={Math.max(1, loaded.totalBytes)}
       />
       <span className="text-muted">
-        {formatBytes(loaded.doneBytes)} of {formatBytes(loaded.totalBytes)}
+        {t("models.bytesOf", { done: formatBytes(loaded.doneBytes), total: formatBytes(loaded.totalBytes) })}
       </span>
-      <Button onClick={() => void client.models.cancelLoad({}).catch(reportError)}>Cancel</Button>
+      <Button onClick={() => void client.models.cancelLoad({}).catch(reportError)}>{t("ui.cancel")}</Button>
     </div>
   );
 }
@@ -130,16 +134,16 @@ export function ModelPicker() {
   const current = "modelId" in loaded ? library.find((model) => model.id === loaded.modelId) : undefined;
   const matching = library.filter((model) => model.name.toLowerCase().includes(filter.trim().toLowerCase()));
   const groups = [
-    { label: "On disk", models: matching.filter((model) => model.broken === null) },
-    { label: "Broken", models: matching.filter((model) => model.broken !== null) },
+    { label: t("models.onDisk"), models: matching.filter((model) => model.broken === null) },
+    { label: t("models.broken"), models: matching.filter((model) => model.broken !== null) },
   ].filter((group) => group.models.length > 0);
-  const title = current === undefined ? "Choose a model" : `${current.name} · ${current.quantisation}`;
-  const context = loaded.state === "ready" ? ` · ${loaded.context} ctx` : "";
+  const title = current === undefined ? t("models.choose") : `${current.name} · ${current.quantisation}`;
+  const context = loaded.state === "ready" ? ` · ${t("models.contextTokens", { count: loaded.context })}` : "";
 
   return (
     <Popover.Root open={open} onOpenChange={(next) => usePicker.setState({ open: next })}>
       <Popover.Trigger
-        aria-label={`Model: ${title}${context}, ${loaded.state}`}
+        aria-label={t("models.pill", { model: `${title}${context}`, state: t(`models.state-${loaded.state}`) })}
         className="flex h-8 max-w-full items-center gap-2 rounded-full border border-line bg-raised px-3 text-[13px] hover:bg-hover"
       >
         <span aria-hidden className={`size-2 shrink-0 rounded-full ${stateLight[loaded.state]}`} />
@@ -151,14 +155,14 @@ export function ModelPicker() {
       </Popover.Trigger>
       <Popover.Portal>
         <Popover.Content
-          aria-label="Models"
+          aria-label={t("models.title")}
           sideOffset={6}
           className="z-50 flex max-h-[520px] w-[480px] max-w-[94vw] flex-col rounded-xl border border-line bg-raised shadow-2xl"
         >
           <input
             type="search"
-            aria-label="Find a model"
-            placeholder="Find a model"
+            aria-label={t("models.find")}
+            placeholder={t("models.find")}
             value={filter}
             onChange={(event) => setFilter(event.target.value)}
             className="m-2 h-8 rounded-md border border-line bg-canvas px-2.5 placeholder:text-muted"
@@ -166,7 +170,7 @@ export function ModelPicker() {
           <LoadProgress loaded={loaded} />
           {loaded.state === "failed" && (
             <p role="alert" className="px-3 pb-2 text-xs text-danger">
-              {loaded.error.message}
+              {errorText(loaded.error)}
             </p>
           )}
           <div className="min-h-0 flex-1 overflow-y-auto px-2">
@@ -180,7 +184,7 @@ export function ModelPicker() {
                 </ul>
               </section>
             ))}
-            {groups.length === 0 && <p className="px-3 py-2 text-muted">No model is named “{filter}”.</p>}
+            {groups.length === 0 && <p className="px-3 py-2 text-muted">{t("models.notFound", { query: filter })}</p>}
           </div>
           <div className="border-t border-line p-2">
             <AddFile />

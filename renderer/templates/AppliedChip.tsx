@@ -1,6 +1,7 @@
 // The template of the open conversation, above the composer: its name and values, with a way to change or take it away.
 import { Pencil, ScrollText, X } from "lucide-react";
 import type { AppliedTemplate } from "../../electron/contract/chat.ts";
+import { t } from "../i18n/texts.ts";
 import { IconButton } from "../ui/IconButton.tsx";
 
 interface AppliedChipProps {
@@ -16,16 +17,24 @@ export function AppliedChip({ applied, onEdit, onRemove }: AppliedChipProps) {
     <div className="mb-1.5 flex items-center">
       <div className="flex h-7 max-w-full items-center gap-1.5 rounded-full border border-line bg-surface pr-0.5 pl-2.5 text-xs">
         <ScrollText size={13} aria-hidden className="shrink-0 text-accent" />
-        <span className="shrink-0 font-medium" title={`Version ${applied.version}`}>
+        <span className="shrink-0 font-medium" title={t("templates.version", { version: applied.version })}>
           {applied.name}
         </span>
         {values.length > 0 && <span className="min-w-0 truncate text-muted">{values.join(" · ")}</span>}
         {onEdit !== undefined && (
-          <IconButton label={`Change the values of ${applied.name}`} className="size-6 rounded-full" onClick={onEdit}>
+          <IconButton
+            label={t("templates.changeValues", { name: applied.name })}
+            className="size-6 rounded-full"
+            onClick={onEdit}
+          >
             <Pencil size={12} aria-hidden />
           </IconButton>
         )}
-        <IconButton label={`Take ${applied.name} away`} className="size-6 rounded-full" onClick={onRemove}>
+        <IconButton
+          label={t("templates.takeAway", { name: applied.name })}
+          className="size-6 rounded-full"
+          onClick={onRemove}
+        >
           <X size={13} aria-hidden />
         </IconButton>
       </div>

@@ -1,8 +1,8 @@
 // What the model would get: with values to try, the tokens it takes, and how much of it is computed ahead.
 import { ArrowDownToLine } from "lucide-react";
 import type { TemplateContent, TemplatePreview } from "../../electron/contract/templates.ts";
+import { t } from "../i18n/texts.ts";
 import { Button } from "../ui/Button.tsx";
-import { formatCount } from "../ui/format.ts";
 import { VariableField } from "./VariableField.tsx";
 
 interface PreviewPaneProps {
@@ -14,15 +14,13 @@ interface PreviewPaneProps {
 }
 
 function warmWords({ tokens, warmTokens, warmEnd }: TemplatePreview): string {
-  if (tokens === null || warmTokens === null) return "Load a model to count tokens.";
-  const share = `${formatCount(warmTokens)} of ${formatCount(tokens)} tokens`;
-  if (warmEnd === null) return `All of it (${share}) is computed once and kept.`;
-  return `${share} are computed once and kept: those before the first variable.`;
+  if (tokens === null || warmTokens === null) return t("templates.loadToCount");
+  return t(warmEnd === null ? "templates.allWarm" : "templates.partWarm", { warm: warmTokens, total: tokens });
 }
 
 export function PreviewPane({ content, preview, values, onValue, onReorder }: PreviewPaneProps) {
   return (
-    <section aria-label="Preview" className="flex min-w-0 flex-col gap-3">
+    <section aria-label={t("templates.preview")} className="flex min-w-0 flex-col gap-3">
       {preview !== null && (
         <div className="rounded-lg bg-accent/8 p-3 text-xs">
           <p>{warmWords(preview)}</p>
@@ -37,9 +35,9 @@ export function PreviewPane({ content, preview, values, onValue, onReorder }: Pr
           )}
           {preview.reordered !== null && (
             <div className="mt-2">
-              <p className="mb-1.5">Variables late in the text keep more of it warm.</p>
+              <p className="mb-1.5">{t("templates.lateVariables")}</p>
               <Button onClick={() => onReorder(preview.reordered ?? content.system)}>
-                <ArrowDownToLine size={13} aria-hidden /> Move paragraphs with variables to the end
+                <ArrowDownToLine size={13} aria-hidden /> {t("templates.moveVariables")}
               </Button>
             </div>
           )}
@@ -47,7 +45,7 @@ export function PreviewPane({ content, preview, values, onValue, onReorder }: Pr
       )}
       {content.variables.length > 0 && (
         <fieldset className="flex flex-col gap-2">
-          <legend className="mb-1 text-xs font-medium text-muted">Try it with</legend>
+          <legend className="mb-1 text-xs font-medium text-muted">{t("templates.tryWith")}</legend>
           {content.variables.map((variable, index) => (
             <VariableField
               // Names may be empty or double while they are typed.
@@ -63,20 +61,20 @@ export function PreviewPane({ content, preview, values, onValue, onReorder }: Pr
       )}
       {preview !== null && (
         <div>
-          <h3 className="mb-1 text-xs font-medium">What the model gets</h3>
+          <h3 className="mb-1 text-xs font-medium">{t("templates.modelGets")}</h3>
           {/* The text may be long and then scrolls, so it must be reachable by keyboard (WCAG 2.1.1). */}
           <div
             // oxlint-disable-next-line jsx-a11y/no-noninteractive-tabindex
             tabIndex={0}
             role="region"
-            aria-label="What the model gets"
+            aria-label={t("templates.modelGets")}
             className="max-h-[40vh] overflow-y-auto rounded-md border border-line bg-surface p-3 text-xs leading-relaxed"
           >
             <p className="[overflow-wrap:anywhere] whitespace-pre-wrap">{preview.system}</p>
             {preview.examples.map((turn, index) => (
               // oxlint-disable-next-line react/no-array-index-key
               <p key={index} className="mt-2 [overflow-wrap:anywhere] whitespace-pre-wrap">
-                <strong>{turn.role === "user" ? "User: " : "Answer: "}</strong>
+                <strong>{turn.role === "user" ? t("templates.userTurn") : t("templates.answerTurn")}</strong>{" "}
                 {turn.content}
               </p>
             ))}

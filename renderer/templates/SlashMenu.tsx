@@ -2,6 +2,7 @@
 // screen readers through the box's aria-activedescendant.
 import { useEffect } from "react";
 import type { Template } from "../../electron/contract/templates.ts";
+import { t } from "../i18n/texts.ts";
 import { WarmBadge } from "./WarmBadge.tsx";
 
 const shownAtMost = 50;
@@ -45,9 +46,14 @@ export function SlashMenu({ templates, active, boxId, onChoose }: SlashMenuProps
   return (
     <div className="mb-2 overflow-hidden rounded-2xl border border-line bg-raised shadow-lg">
       <p role="status" className="px-4 pt-2.5 pb-1 text-xs text-muted">
-        {templates.length === 0 ? "No template is called that." : "Templates: ↑ ↓ to choose, Enter to use"}
+        {templates.length === 0 ? t("templates.noneCalled") : t("templates.slashHelp")}
       </p>
-      <div id={listId} role="listbox" aria-label="Templates" className="max-h-[40vh] overflow-y-auto p-1.5 pt-0">
+      <div
+        id={listId}
+        role="listbox"
+        aria-label={t("templates.title")}
+        className="max-h-[40vh] overflow-y-auto p-1.5 pt-0"
+      >
         {templates.map((template, index) => (
           <div
             key={template.id}

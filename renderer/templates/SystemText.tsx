@@ -2,6 +2,7 @@
 // in the same cell and the same type, so it also gives the box its height.
 import { useId } from "react";
 import type { TemplatePreview } from "../../electron/contract/templates.ts";
+import { t } from "../i18n/texts.ts";
 
 interface SystemTextProps {
   readonly text: string;
@@ -18,7 +19,7 @@ export function SystemText({ text, warmEnd, onChange }: SystemTextProps) {
   return (
     <div>
       <label htmlFor={id} className="mb-1 block text-xs font-medium">
-        System text
+        {t("templates.systemText")}
       </label>
       <div className="grid max-h-[44vh] overflow-y-auto rounded-md border border-line bg-canvas focus-within:border-accent">
         <div aria-hidden className={`${shared} pointer-events-none text-transparent select-none`}>
@@ -30,7 +31,7 @@ export function SystemText({ text, warmEnd, onChange }: SystemTextProps) {
           id={id}
           value={text}
           spellCheck
-          placeholder="What the model is told. {{name}} asks for a value, {{date}} is filled in."
+          placeholder={t("templates.systemTextHelp", { variable: "{{name}}", builtIn: "{{date}}" })}
           onChange={(event) => onChange(event.target.value)}
           className={`${shared} resize-none overflow-hidden bg-transparent outline-none placeholder:text-muted`}
         />

@@ -1,6 +1,7 @@
 // Four templates to begin with, on an empty thread: the most used first, then those that came with the app.
 import { ScrollText } from "lucide-react";
 import type { Template } from "../../electron/contract/templates.ts";
+import { t } from "../i18n/texts.ts";
 import { useTemplates } from "./templatesStore.ts";
 
 const shown = 4;
@@ -23,11 +24,11 @@ export function TemplateCards({ onChoose, onAll }: TemplateCardsProps) {
   const list = useTemplates((state) => state.list);
   if (list.length === 0) return null;
   return (
-    <section aria-label="Begin with a template" className="w-full max-w-[600px]">
+    <section aria-label={t("templates.beginWith")} className="w-full max-w-[600px]">
       <div className="mb-2 flex items-baseline justify-between">
-        <h2 className="text-xs font-semibold tracking-wide text-muted uppercase">Begin with a template</h2>
+        <h2 className="text-xs font-semibold tracking-wide text-muted uppercase">{t("templates.beginWith")}</h2>
         <button type="button" onClick={onAll} className="rounded text-xs text-accent hover:underline">
-          All {list.length} templates
+          {t("templates.allTemplates", { count: list.length })}
         </button>
       </div>
       <ul className="grid grid-cols-2 gap-2">

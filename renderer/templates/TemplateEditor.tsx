@@ -3,6 +3,7 @@
 import { useState } from "react";
 import { Download, Flame, History, Snowflake, Trash2 } from "lucide-react";
 import type { Template, TemplateContent } from "../../electron/contract/templates.ts";
+import { t } from "../i18n/texts.ts";
 import { client } from "../platform/client.ts";
 import { reportError } from "../platform/toasts.ts";
 import { Button } from "../ui/Button.tsx";
@@ -57,17 +58,17 @@ function WarmRow({ template }: { readonly template: Template }) {
           onClick={() => void client.templates.warm({ id }).catch(reportError)}
           className="flex items-center gap-1 rounded text-accent hover:underline disabled:opacity-50"
         >
-          <Flame size={12} aria-hidden /> Warm now
+          <Flame size={12} aria-hidden /> {t("templates.warmNow")}
         </button>
       )}
       {warmth.bytes > 0 && (
         <button
           type="button"
-          aria-label={`Forget what is kept of ${content.name}`}
+          aria-label={t("templates.forgetKept", { name: content.name })}
           onClick={() => void client.templates.forget({ id }).catch(reportError)}
           className="flex items-center gap-1 rounded text-accent hover:underline"
         >
-          <Snowflake size={12} aria-hidden /> Forget
+          <Snowflake size={12} aria-hidden /> {t("templates.forget")}
         </button>
       )}
     </div>
@@ -94,54 +95,62 @@ export function TemplateEditor({ template, onUse }: TemplateEditorProps) {
     const follows = content.slug === slugFrom(content.name) && template === null;
     set(follows ? { name, slug: slugFrom(name) } : { name });
   };
-  const problems = content.name.trim() === "" ? ["Give it a name."] : (preview?.problems ?? []);
+  const problems = content.name.trim() === "" ? [t("templates.giveName")] : (preview?.problems ?? []);
 
   return (
     <div className="flex min-h-0 flex-1 flex-col">
       <div className="flex flex-wrap items-center gap-2 border-b border-line px-4 py-2.5">
         <div className="min-w-0 flex-1">
-          <h3 className="truncate font-semibold">{content.name === "" ? "New template" : content.name}</h3>
+          <h3 className="truncate font-semibold">{content.name === "" ? t("templates.new") : content.name}</h3>
           {template !== null && <WarmRow template={template} />}
         </div>
         {template !== null && (
           <>
-            <IconButton label="History" pressed={history} onClick={() => setHistory(!history)}>
+            <IconButton label={t("templates.history")} pressed={history} onClick={() => setHistory(!history)}>
               <History size={15} aria-hidden />
             </IconButton>
             <IconButton
-              label={`Export ${content.name}`}
+              label={t("templates.exportOne", { name: content.name })}
               onClick={() => void exportTemplates([template.id], `${stored.slug}.json`)}
             >
               <Download size={15} aria-hidden />
             </IconButton>
-            <IconButton label={`Delete ${content.name}`} onClick={() => void removeTemplate(template)}>
+            <IconButton
+              label={t("templates.deleteOne", { name: content.name })}
+              onClick={() => void removeTemplate(template)}
+            >
               <Trash2 size={15} aria-hidden />
             </IconButton>
           </>
         )}
-        {changed && <Button onClick={() => setEdit(key, null)}>Revert</Button>}
+        {changed && <Button onClick={() => setEdit(key, null)}>{t("templates.revert")}</Button>}
         {changed || template === null ? (
           <Button look="primary" disabled={problems.length > 0} onClick={() => void saveTemplate(key, content)}>
-            Save
+            {t("ui.save")}
           </Button>
         ) : (
           <Button look="primary" onClick={() => onUse(template)}>
-            Use
+            {t("templates.use")}
           </Button>
         )}
       </div>
       {/* Scrolls, so it must be reachable by keyboard (WCAG 2.1.1). */}
-      {/* oxlint-disable-next-line jsx-a11y/no-noninteractive-tabindex */}
-      <div tabIndex={0} role="region" aria-label="Template" className="min-h-0 flex-1 overflow-y-auto p-4">
+      <div
+        // oxlint-disable-next-line jsx-a11y/no-noninteractive-tabindex
+        tabIndex={0}
+        role="region"
+        aria-label={t("templates.template")}
+        className="min-h-0 flex-1 overflow-y-auto p-4"
+      >
         {history && template !== null ? (
           <HistoryView key={template.version} template={template} />
         ) : (
           <div className="grid gap-5 min-[1120px]:grid-cols-[minmax(0,1fr)_300px]">
             <div className="flex min-w-0 flex-col gap-3">
               <div className="grid grid-cols-[minmax(0,1fr)_12rem] gap-3">
-                <TextField label="Name" value={content.name} maxLength={80} onChange={setName} />
+                <TextField label={t("ui.name")} value={content.name} maxLength={80} onChange={setName} />
                 <TextField
-                  label="Short name"
+                  label={t("templates.shortName")}
                   prefix="/"
                   value={content.slug}
                   maxLength={40}
@@ -149,7 +158,7 @@ export function TemplateEditor({ template, onUse }: TemplateEditorProps) {
                 />
               </div>
               <TextField
-                label="Description"
+                label={t("templates.description")}
                 value={content.description}
                 maxLength={300}
                 onChange={(description) => set({ description })}

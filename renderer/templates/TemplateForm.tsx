@@ -3,6 +3,7 @@
 import { useEffect, useRef, useState, type KeyboardEvent } from "react";
 import type { AppliedTemplate } from "../../electron/contract/chat.ts";
 import { builtIns, type BuiltIn, type Template } from "../../electron/contract/templates.ts";
+import { t } from "../i18n/texts.ts";
 import { reportError } from "../platform/toasts.ts";
 import { Button } from "../ui/Button.tsx";
 import { VariableField } from "./VariableField.tsx";
@@ -38,7 +39,7 @@ export function TemplateForm({ template, values: given, onUse, onCancel }: Templ
   }, []);
 
   const problemOf = (variable: (typeof variables)[number]): string | undefined =>
-    tried && variable.required && (values[variable.name] ?? "") === "" ? "It must be filled in." : undefined;
+    tried && variable.required && (values[variable.name] ?? "") === "" ? t("templates.mustFill") : undefined;
 
   const submit = async (): Promise<void> => {
     setTried(true);
@@ -68,7 +69,7 @@ export function TemplateForm({ template, values: given, onUse, onCancel }: Templ
     // oxlint-disable-next-line jsx-a11y/no-noninteractive-element-interactions
     <form
       ref={form}
-      aria-label={`Template ${name}`}
+      aria-label={t("templates.templateNamed", { name })}
       noValidate
       onSubmit={(event) => {
         event.preventDefault();
@@ -95,9 +96,9 @@ export function TemplateForm({ template, values: given, onUse, onCancel }: Templ
         ))}
       </div>
       <footer className="flex justify-end gap-2 px-4 pb-3">
-        <Button onClick={onCancel}>Cancel</Button>
+        <Button onClick={onCancel}>{t("ui.cancel")}</Button>
         <Button type="submit" look="primary" disabled={busy}>
-          Use template
+          {t("templates.useTemplate")}
         </Button>
       </footer>
     </form>

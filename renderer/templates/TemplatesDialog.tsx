@@ -4,6 +4,7 @@ import { useEffect, useState } from "react";
 import { Dialog } from "radix-ui";
 import { Download, Plus, Upload, X } from "lucide-react";
 import type { PrefixCache, Template } from "../../electron/contract/templates.ts";
+import { t } from "../i18n/texts.ts";
 import { client } from "../platform/client.ts";
 import { reportError } from "../platform/toasts.ts";
 import { formatBytes } from "../ui/format.ts";
@@ -24,16 +25,14 @@ function CacheLine({ list }: { readonly list: readonly Template[] }) {
   if (cache === null) return null;
   return (
     <div className="border-t border-line px-3 py-2 text-xs text-muted">
-      <p>
-        {formatBytes(cache.bytes)} of {formatBytes(cache.capBytes)} on disk
-      </p>
+      <p>{t("templates.diskUse", { used: formatBytes(cache.bytes), most: formatBytes(cache.capBytes) })}</p>
       {cache.files > 0 && (
         <button
           type="button"
           onClick={() => void client.templates.forget({ id: null }).catch(reportError)}
           className="rounded text-accent hover:underline"
         >
-          Forget all that is kept
+          {t("templates.forgetAll")}
         </button>
       )}
     </div>
@@ -52,7 +51,7 @@ function TemplateRow({ template, selected }: { readonly template: Template; read
       >
         <span className="flex w-full items-center gap-2">
           <span className="min-w-0 flex-1 truncate font-medium">
-            {edited ? `${template.content.name} (unsaved)` : template.content.name}
+            {edited ? t("templates.unsaved", { name: template.content.name }) : template.content.name}
           </span>
           <WarmBadge warmth={template.warmth} />
         </span>
@@ -71,27 +70,27 @@ function ListColumn({ list, selected }: { readonly list: readonly Template[]; re
       <div className="flex items-center gap-1 p-2">
         <input
           type="search"
-          aria-label="Find a template"
-          placeholder="Find"
+          aria-label={t("templates.find")}
+          placeholder={t("chat.find")}
           value={filter}
           onChange={(event) => setFilter(event.target.value)}
           className="h-8 min-w-0 flex-1 rounded-md border border-line bg-raised px-2.5 placeholder:text-muted"
         />
-        <IconButton label="New template" onClick={() => select(newKey)}>
+        <IconButton label={t("templates.new")} onClick={() => select(newKey)}>
           <Plus size={15} aria-hidden />
         </IconButton>
-        <IconButton label="Import templates" onClick={() => void importTemplates()}>
+        <IconButton label={t("templates.import")} onClick={() => void importTemplates()}>
           <Upload size={15} aria-hidden />
         </IconButton>
-        <IconButton label="Export all templates" onClick={() => void exportTemplates(undefined, "templates.json")}>
+        <IconButton label={t("templates.exportAll")} onClick={() => void exportTemplates(undefined, "templates.json")}>
           <Download size={15} aria-hidden />
         </IconButton>
       </div>
-      <ul aria-label="Templates" className="min-h-0 flex-1 overflow-y-auto px-2 pb-2">
+      <ul aria-label={t("templates.title")} className="min-h-0 flex-1 overflow-y-auto px-2 pb-2">
         {shown.map((template) => (
           <TemplateRow key={template.id} template={template} selected={template.id === selected} />
         ))}
-        {shown.length === 0 && <li className="px-2 py-1 text-muted">No template is called “{filter}”.</li>}
+        {shown.length === 0 && <li className="px-2 py-1 text-muted">{t("templates.noneNamed", { query: filter })}</li>}
       </ul>
       <CacheLine list={list} />
     </div>
@@ -116,9 +115,9 @@ export function TemplatesDialog({ onUse }: { onUse(template: Template): void }) 
           className="fixed top-1/2 left-1/2 z-50 flex h-[min(760px,90vh)] w-[min(1160px,94vw)] -translate-x-1/2 -translate-y-1/2 flex-col overflow-hidden rounded-xl border border-line bg-raised shadow-2xl"
         >
           <header className="flex items-center justify-between border-b border-line px-4 py-2.5">
-            <Dialog.Title className="text-base font-semibold">Templates</Dialog.Title>
+            <Dialog.Title className="text-base font-semibold">{t("templates.title")}</Dialog.Title>
             <Dialog.Close asChild>
-              <IconButton label="Close">
+              <IconButton label={t("ui.close")}>
                 <X size={16} aria-hidden />
               </IconButton>
             </Dialog.Close>
@@ -126,7 +125,7 @@ export function TemplatesDialog({ onUse }: { onUse(template: Template): void }) 
           <div className="flex min-h-0 flex-1">
             <ListColumn list={sorted} selected={selected} />
             {template === null && selected !== newKey ? (
-              <p className="m-auto text-muted">Choose a template, or make a new one.</p>
+              <p className="m-auto text-muted">{t("templates.chooseOne")}</p>
             ) : (
               <TemplateEditor
                 key={selected}

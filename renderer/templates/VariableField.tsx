@@ -1,6 +1,7 @@
 // One variable's value, with the control that fits its type.
 import { useId } from "react";
 import type { TemplateVariable } from "../../electron/contract/templates.ts";
+import { t } from "../i18n/texts.ts";
 
 export const fieldLook =
   "w-full rounded-md border border-line bg-canvas px-2 py-1.5 text-[13px] placeholder:text-muted aria-invalid:border-danger";
@@ -28,7 +29,7 @@ export function VariableField({ variable, value, problem, onChange }: VariableFi
     <div className="min-w-0">
       <label htmlFor={id} className="mb-1 block text-xs font-medium">
         {label === "" ? name : label}
-        {!required && <span className="font-normal text-muted"> (optional)</span>}
+        {!required && <span className="font-normal text-muted"> {t("templates.optional")}</span>}
       </label>
       {type === "multiline" ? (
         <textarea rows={2} {...shared} />

@@ -1,18 +1,11 @@
 // The variables of a template under edit: one row each, and a button for every name in the text that is not declared yet.
 import { useId } from "react";
 import { Plus, Trash2 } from "lucide-react";
-import { type TemplateVariable, variableTypes, type VariableType } from "../../electron/contract/templates.ts";
+import { type TemplateVariable, variableTypes } from "../../electron/contract/templates.ts";
+import { t } from "../i18n/texts.ts";
 import { Button } from "../ui/Button.tsx";
 import { IconButton } from "../ui/IconButton.tsx";
 import { fieldLook } from "./VariableField.tsx";
-
-const typeNames: Readonly<Record<VariableType, string>> = {
-  text: "Text",
-  multiline: "Long text",
-  number: "Number",
-  choice: "Choice",
-  date: "Date",
-};
 
 const fresh = (name: string): TemplateVariable => ({
   name,
@@ -32,29 +25,30 @@ interface RowProps {
 function Row({ variable, onChange, onRemove }: RowProps) {
   const id = useId();
   const { name, label, type, required, choices } = variable;
-  const named = (what: string): string => `${what} of ${name === "" ? "the new variable" : name}`;
+  const called = name === "" ? t("templates.theNewVariable") : name;
+  const named = (field: string): string => t("templates.fieldOf", { field, name: called });
   const set = (change: Partial<TemplateVariable>): void => onChange({ ...variable, ...change });
   return (
     <li className="rounded-lg border border-line p-2">
       <div className="grid grid-cols-[1fr_1fr_7rem_auto] items-center gap-2">
         <input
-          aria-label={named("Name")}
-          placeholder="name"
+          aria-label={named(t("ui.name"))}
+          placeholder={t("templates.variableName")}
           value={name}
           maxLength={40}
           onChange={(event) => set({ name: event.target.value })}
           className={`${fieldLook} font-mono`}
         />
         <input
-          aria-label={named("Label")}
-          placeholder="Label"
+          aria-label={named(t("templates.label"))}
+          placeholder={t("templates.label")}
           value={label}
           maxLength={80}
           onChange={(event) => set({ label: event.target.value })}
           className={fieldLook}
         />
         <select
-          aria-label={named("Type")}
+          aria-label={named(t("templates.type"))}
           value={type}
           onChange={(event) => {
             const chosen = variableTypes.find((each) => each === event.target.value) ?? "text";
@@ -64,11 +58,11 @@ function Row({ variable, onChange, onRemove }: RowProps) {
         >
           {variableTypes.map((each) => (
             <option key={each} value={each}>
-              {typeNames[each]}
+              {t(`templates.type-${each}`)}
             </option>
           ))}
         </select>
-        <IconButton label={`Remove ${name === "" ? "the new variable" : name}`} onClick={onRemove}>
+        <IconButton label={t("templates.remove", { name: called })} onClick={onRemove}>
           <Trash2 size={14} aria-hidden />
         </IconButton>
       </div>
@@ -76,8 +70,8 @@ function Row({ variable, onChange, onRemove }: RowProps) {
         {type === "choice" && (
           <input
             key={choices.join("\n")}
-            aria-label={named("Choices")}
-            placeholder="Choices, separated by commas"
+            aria-label={named(t("templates.choices"))}
+            placeholder={t("templates.choicesHelp")}
             defaultValue={choices.join(", ")}
             onBlur={(event) => {
               const next = event.target.value.split(",").map((choice) => choice.trim());
@@ -87,8 +81,8 @@ function Row({ variable, onChange, onRemove }: RowProps) {
           />
         )}
         <input
-          aria-label={named("Default")}
-          placeholder={type === "date" ? "Default, such as 2026-11-21" : "Default"}
+          aria-label={named(t("templates.default"))}
+          placeholder={type === "date" ? t("templates.defaultDate") : t("templates.default")}
           value={variable.default}
           onChange={(event) => set({ default: event.target.value })}
           className={`${fieldLook} flex-1`}
@@ -100,7 +94,7 @@ function Row({ variable, onChange, onRemove }: RowProps) {
             checked={required}
             onChange={(event) => set({ required: event.target.checked })}
           />
-          Required
+          {t("templates.required")}
         </label>
       </div>
     </li>
@@ -116,8 +110,8 @@ interface VariablesEditorProps {
 export function VariablesEditor({ variables, undeclared, onChange }: VariablesEditorProps) {
   const missing = undeclared.filter((name) => !variables.some((each) => each.name === name));
   return (
-    <section aria-label="Variables">
-      <h3 className="mb-1 text-xs font-medium">Variables</h3>
+    <section aria-label={t("templates.variables")}>
+      <h3 className="mb-1 text-xs font-medium">{t("templates.variables")}</h3>
       {variables.length > 0 && (
         <ul className="mb-2 flex flex-col gap-2">
           {variables.map((variable, index) => (
@@ -135,11 +129,11 @@ export function VariablesEditor({ variables, undeclared, onChange }: VariablesEd
       <div className="flex flex-wrap gap-2">
         {missing.map((name) => (
           <Button key={name} onClick={() => onChange([...variables, fresh(name)])}>
-            <Plus size={14} aria-hidden /> Declare {name}
+            <Plus size={14} aria-hidden /> {t("templates.declare", { name })}
           </Button>
         ))}
         <Button onClick={() => onChange([...variables, fresh("")])}>
-          <Plus size={14} aria-hidden /> Add a variable
+          <Plus size={14} aria-hidden /> {t("templates.addVariable")}
         </Button>
       </div>
     </section>

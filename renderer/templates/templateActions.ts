@@ -1,6 +1,7 @@
 // What can be done with templates, as the buttons, the composer and the tests call it.
 import type { BuiltIn, Template, TemplateContent } from "../../electron/contract/templates.ts";
 import type { AppliedTemplate } from "../../electron/contract/chat.ts";
+import { t } from "../i18n/texts.ts";
 import { client } from "../platform/client.ts";
 import { pickTextFile, saveFile } from "../platform/files.ts";
 import { offerUndo, reportError } from "../platform/toasts.ts";
@@ -11,7 +12,9 @@ type Values = AppliedTemplate["values"];
 
 export const openTemplates: Action = {
   id: "templates.open",
-  label: "Templates",
+  get label() {
+    return t("templates.title");
+  },
   perform: () =>
     useTemplates.setState((state) => ({ dialogOpen: true, selected: state.selected ?? state.list[0]?.id ?? null })),
 };
@@ -64,7 +67,9 @@ export async function clearTemplate(conversationId: string): Promise<void> {
     await client.templates.clearApplied({ conversationId });
     setApplied(conversationId, null);
     if (before === null) return;
-    offerUndo(`${before.name} taken away`, () => applyTemplate(conversationId, before.templateId, before.values));
+    offerUndo(t("templates.takenAway", { name: before.name }), () =>
+      applyTemplate(conversationId, before.templateId, before.values),
+    );
   } catch (error) {
     reportError(error);
   }
@@ -92,7 +97,7 @@ export async function removeTemplate(template: Template): Promise<void> {
       const rest = list.filter((each) => each.id !== id);
       return { list: rest, selected: rest[0]?.id ?? null };
     });
-    offerUndo(`${content.name} deleted`, async () => {
+    offerUndo(t("templates.deleted", { name: content.name }), async () => {
       await client.templates.restore({ id });
       useTemplates.setState({ selected: id });
     });

@@ -1,9 +1,12 @@
 // English, from which the keys of all texts are typed.
+import app from "./app.json";
 import chat from "./chat.json";
 import errors from "./errors.json";
+import experts from "./experts.json";
+import models from "./models.json";
 import platform from "./platform.json";
 import settings from "./settings.json";
 import templates from "./templates.json";
 import ui from "./ui.json";
 
-export default { chat, errors, platform, settings, templates, ui };
+export default { app, chat, errors, experts, models, platform, settings, templates, ui };

@@ -1,10 +1,13 @@
 // Chinese, simplified.
+import app from "./app.json";
 import chat from "./chat.json";
 import errors from "./errors.json";
+import experts from "./experts.json";
+import models from "./models.json";
 import platform from "./platform.json";
 import settings from "./settings.json";
 import templates from "./templates.json";
 import ui from "./ui.json";
 import type { Texts } from "../texts.ts";
 
-export default { chat, errors, platform, settings, templates, ui } satisfies Texts;
+export default { app, chat, errors, experts, models, platform, settings, templates, ui } satisfies Texts;
