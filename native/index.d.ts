@@ -9,8 +9,19 @@ export type GgufValue = GgufScalar | string[] | boolean[] | Float64Array;
 /** Metadata of a GGUF file, checked and bounded; reads no tensor data. Throws on a bad file. */
 export function readMetadata(path: string): Map<string, GgufValue>;
 
-/** What the header says about the model, without `context` and `backend`. Throws on a bad file or an unknown architecture. */
+/** What the header says about the model, without `context` and `backend`. Throws on a bad file, a drafter or an unknown architecture. */
 export function inspectModel(path: string): Omit<ModelInfo, "context" | "backend">;
+
+/** What a drafter's file says. Throws 'unsupported' when it is no drafter, 'bad-argument' when it was made for another model than the one at `modelPath`. */
+export function inspectDrafter(path: string, modelPath: string): DrafterInfo;
+
+export interface DrafterInfo {
+  readonly kind: "mdlm" | "dflash";
+  readonly name: string;
+  readonly fileBytes: number;
+  /** Tokens of one draft. */
+  readonly maxLength: number;
+}
 
 /** SHA-256 of a file as lower-case hex, computed off the JS thread. */
 export function hashFile(path: string): Promise<string>;
@@ -155,5 +166,5 @@ export class Engine {
   close(): Promise<void>;
 }
 
-/** Version of this engine build, part of every run record. */
+/** Version of this engine build, part of every run record: the release and a hash over its sources and compiler, "0.1.0+16 hex digits". */
 export const engineVersion: string;

@@ -19,6 +19,7 @@ Napi::Object define_exports(Napi::Env env, Napi::Object exports) {
   exports.Set("Engine", engine_class);
   exports.Set("readMetadata", Napi::Function::New<read_metadata>(env, "readMetadata"));
   exports.Set("inspectModel", Napi::Function::New<inspect_model>(env, "inspectModel"));
+  exports.Set("inspectDrafter", Napi::Function::New<inspect_drafter>(env, "inspectDrafter"));
   exports.Set("hashFile", Napi::Function::New<hash_file>(env, "hashFile"));
   exports.Set("engineVersion", kEngineVersion);
   return exports;

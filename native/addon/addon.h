@@ -7,13 +7,10 @@
 #include "addon/mailbox.h"
 #include "addon/node_api.h"
 
-#ifndef CONCLAVE_ENGINE_VERSION
-#define CONCLAVE_ENGINE_VERSION "0.1.0"
-#endif
-
 namespace conclave {
 
-inline constexpr const char* kEngineVersion = CONCLAVE_ENGINE_VERSION;
+/// "0.1.0+16 hex digits": the release, and what the sources and the compiler were (engine_fingerprint.cmake).
+extern const char* const kEngineVersion;
 
 struct Addon {
   std::shared_ptr<Mailbox> mailbox;

@@ -75,8 +75,20 @@ Napi::Value read_metadata(const Napi::CallbackInfo& info) {
 
 Napi::Value inspect_model(const Napi::CallbackInfo& info) {
   return guarded(info.Env(), [&]() -> Napi::Value {
-    const auto file = GgufFile::open(path_argument(info, 0));
-    return model_info(info.Env(), spec_from_gguf(*file), file->file_bytes());
+    const InspectedModel found = inspect_model(path_argument(info, 0));
+    return model_info(info.Env(), found.spec, found.file_bytes);
+  });
+}
+
+Napi::Value inspect_drafter(const Napi::CallbackInfo& info) {
+  return guarded(info.Env(), [&]() -> Napi::Value {
+    const DrafterInfo found = inspect_drafter(path_argument(info, 0), path_argument(info, 1));
+    Napi::Object out = Napi::Object::New(info.Env());
+    out.Set("kind", found.kind == DraftMode::kMaskedDiffusion ? "mdlm" : "dflash");
+    out.Set("name", found.name);
+    out.Set("fileBytes", static_cast<double>(found.file_bytes));
+    out.Set("maxLength", found.max_length);
+    return out;
   });
 }
 

@@ -42,6 +42,20 @@ std::optional<DraftMode> draft_mode_of(std::string_view name) {
   return std::nullopt;
 }
 
+InspectedModel inspect_model(const std::string& path) {
+  const std::unique_ptr<GgufFile> file = GgufFile::open(path);
+  refuse_drafter(*file);
+  return {spec_from_gguf(*file), file->file_bytes()};
+}
+
+DrafterInfo inspect_drafter(const std::string& path, const std::string& model_path) {
+  const std::unique_ptr<GgufFile> file = GgufFile::open(path), target = GgufFile::open(model_path);
+  const std::unique_ptr<DrafterModel> drafter = open_drafter(path, spec_from_gguf(*target), *target);
+  const std::string architecture = gguf_string(*file, "general.architecture");
+  return {.kind = drafter->kind() == kMaskedDiffusion ? DraftMode::kMaskedDiffusion : DraftMode::kBlockDiffusion,
+          .name = gguf_string_or(*file, "general.name", architecture), .file_bytes = file->file_bytes(), .max_length = drafter->max_length()};
+}
+
 LogitsResult compute_logits(const EngineOptions& options, const std::vector<int32_t>& tokens) {
   constexpr size_t kChunk = 64;
   EngineOptions own = options;

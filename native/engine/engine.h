@@ -22,6 +22,24 @@ enum class DraftMode { kOff, kLookup, kMaskedDiffusion, kBlockDiffusion, kAuto }
 /// "off", "lookup", "mdlm", "dflash", "auto"; nullopt for anything else.
 std::optional<DraftMode> draft_mode_of(std::string_view name);
 
+/// What a model's header says; reads no tensors. Throws Error: kIo, kBadFile, kUnsupported (an unknown architecture, a drafter).
+struct InspectedModel {
+  ModelSpec spec;
+  uint64_t file_bytes = 0;
+};
+InspectedModel inspect_model(const std::string& path);
+
+/// What a drafter's file says.
+struct DrafterInfo {
+  DraftMode kind = DraftMode::kOff; // kMaskedDiffusion or kBlockDiffusion
+  std::string name;                 // the file's own, or its architecture
+  uint64_t file_bytes = 0;
+  int max_length = 0;               // tokens of one draft
+};
+/// Reads both headers. Throws Error: kUnsupported when `path` holds no drafter, kBadFile, kBadArgument when it was made for another
+/// model than the one at `model_path`.
+DrafterInfo inspect_drafter(const std::string& path, const std::string& model_path);
+
 /// Drafting never changes what is emitted, only when.
 struct DraftOptions {
   DraftMode mode = DraftMode::kOff;

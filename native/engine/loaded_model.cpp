@@ -4,6 +4,8 @@
 #include <algorithm>
 #include <string>
 
+#include "kv/snapshot.h"
+
 namespace conclave {
 
 namespace {
@@ -67,8 +69,7 @@ void touch(const std::byte* data, size_t bytes) {
 LoadedModel::LoadedModel(const EngineOptions& options, int max_logit_rows, const Progress& progress, const WrapOps& wrap) {
   check(options);
   file_ = GgufFile::open(options.path);
-  const std::string architecture = gguf_string(*file_, "general.architecture");
-  if (is_drafter_architecture(architecture)) throw Error(ErrorCode::kUnsupported, "this file holds a drafter ('" + architecture + "'), which cannot answer by itself; give it together with the model that it was made for");
+  refuse_drafter(*file_);
   spec_ = spec_from_gguf(*file_);
   weights_ = bind_weights(*file_, spec_);
   ops_ = make_cpu_ops({.n_threads = options.n_threads, .precision = options.precision});
@@ -98,10 +99,11 @@ LoadedModel::LoadedModel(const EngineOptions& options, int max_logit_rows, const
 void LoadedModel::open_drafters(const EngineOptions& options) {
   if (options.plain) return;
   for (const std::string& path : options.drafters) {
-    std::unique_ptr<DrafterModel> drafter = open_drafter(path, spec_);
+    std::unique_ptr<DrafterModel> drafter = open_drafter(path, spec_, *file_);
     for (const auto& other : drafters_) {
       if (other->kind() == drafter->kind()) throw Error(ErrorCode::kBadArgument, "two drafters of the same kind were given; one of each kind is of use");
     }
+    if (!drafter->kv_shapes().empty()) drafters_checksum_ ^= checksum64(MappedFile(path).bytes());
     drafters_.push_back(std::move(drafter));
   }
 }

@@ -34,6 +34,8 @@ class LoadedModel {
   bool is_plain() const { return plain_; }
   std::span<const std::unique_ptr<DrafterModel>> drafters() const { return drafters_; }
   uint64_t active_bytes() const { return active_bytes_; }
+  /// Of the drafters' files whose keys and values lie in the pages; 0: there are none.
+  uint64_t drafters_checksum() const { return drafters_checksum_; }
 
  private:
   void prepare_weights(const Progress& progress);
@@ -49,7 +51,7 @@ class LoadedModel {
   std::vector<std::unique_ptr<DrafterModel>> drafters_;
   bool plain_ = false;
   int n_context_ = 0;
-  uint64_t weight_bytes_ = 0, active_bytes_ = 0;
+  uint64_t weight_bytes_ = 0, active_bytes_ = 0, drafters_checksum_ = 0;
 };
 
 }  // namespace conclave

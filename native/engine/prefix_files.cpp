@@ -17,7 +17,7 @@ std::span<const int32_t> whole_pages(const PrefixFile& file) {
 
 /// The pool's layers and the backend never change while a model is loaded, so any thread may read them.
 SnapshotKey key_of(LoadedModel& model, const PrefixFile& file) {
-  return {file.model_sha256, file.engine_version, model.ops().name(), model.cache().pool().layers(), whole_pages(file)};
+  return {file.model_sha256, file.engine_version, model.ops().name(), model.cache().pool().layers(), whole_pages(file), model.drafters_checksum()};
 }
 
 }  // namespace

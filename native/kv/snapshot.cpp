@@ -26,15 +26,16 @@ namespace {
 
 static_assert(std::endian::native == std::endian::little, "snapshots are written as they lie in memory");
 
-constexpr uint32_t kFormat = 1;
+constexpr uint32_t kFormat = 2;
 constexpr size_t kAlignment = 64;
 
 struct Header {
   char magic[8];
   uint32_t format, page_tokens, n_layers, n_tokens;
   char model_sha256[64], engine_version[32], backend[32];
+  uint64_t drafters;
 };
-static_assert(sizeof(Header) == 152);
+static_assert(sizeof(Header) == 160);
 
 struct LayerRecord {
   uint32_t type, n_kv_heads, d_k, d_v;
@@ -73,7 +74,7 @@ void append(std::vector<std::byte>& bytes, const T* values, size_t n) {
 
 /// Everything before the pages: the same for the same key, so that a comparison of bytes is a comparison of keys.
 std::vector<std::byte> prologue(const SnapshotKey& key) {
-  Header header{{'C', 'N', 'C', 'L', 'K', 'V', 'S', '\n'}, kFormat, kPageTokens, static_cast<uint32_t>(key.layers.size()), static_cast<uint32_t>(key.tokens.size()), {}, {}, {}};
+  Header header{{'C', 'N', 'C', 'L', 'K', 'V', 'S', '\n'}, kFormat, kPageTokens, static_cast<uint32_t>(key.layers.size()), static_cast<uint32_t>(key.tokens.size()), {}, {}, {}, key.drafters};
   put(header.model_sha256, key.model_sha256);
   put(header.engine_version, key.engine_version);
   put(header.backend, key.backend);
@@ -109,6 +110,7 @@ std::string difference(std::span<const std::byte> found, std::span<const std::by
       {offsetof(Header, model_sha256), sizeof(Header::model_sha256), "it belongs to another model"},
       {offsetof(Header, engine_version), sizeof(Header::engine_version), "another version of the engine wrote it"},
       {offsetof(Header, backend), sizeof(Header::backend), "it was computed by another backend"},
+      {offsetof(Header, drafters), sizeof(Header::drafters), "it was computed with another drafter"},
       {offsetof(Header, page_tokens), sizeof(uint32_t) * 2, "its pages are laid out differently"},
       {offsetof(Header, n_tokens), sizeof(uint32_t), "it holds other tokens"},
   };

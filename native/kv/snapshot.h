@@ -1,5 +1,5 @@
 // Prefixes on disk: the keys and values of a sequence of tokens in one file, so that a template costs a read instead of a
-// prefill. A file belongs to one model, one engine build, one backend, one page layout and one sequence of tokens; with
+// prefill. A file belongs to one model, its drafters, one engine build, one backend, one page layout and one sequence of tokens; with
 // any of them different, or with a single bit changed, it is refused and the caller computes the prefix anew. Files are
 // written beside their place and renamed into it, so a reader meets a whole file or none. Knows no model and no cache.
 //
@@ -25,6 +25,7 @@ struct SnapshotKey {
   std::string model_sha256, engine_version, backend;
   std::span<const KvLayer> layers;
   std::span<const int32_t> tokens;   // a multiple of kPageTokens, not none
+  uint64_t drafters = 0;             // checksum of the files whose layers lie behind the model's; 0: there are none
 };
 
 /// The whole file for `key`: pages[i] holds the tokens from i * kPageTokens on.

@@ -4,6 +4,7 @@
 #include <memory>
 #include <string>
 
+#include "formats/gguf.h"
 #include "kv/page_pool.h"
 #include "speculate/drafter.h"
 #include "weights/weights.h"
@@ -23,10 +24,12 @@ class DrafterModel {
   virtual std::unique_ptr<Drafter> make_drafter() = 0;  // for one sequence
 };
 
-/// Opens a file of either kind of drafter and checks that it fits `target`. Throws Error: kUnsupported for another architecture,
-/// kBadFile for contradictions, kBadArgument when it was made for another model.
-std::unique_ptr<DrafterModel> open_drafter(const std::string& path, const ModelSpec& target);
-/// Whether `architecture` names a drafter, which cannot be chatted with.
-bool is_drafter_architecture(std::string_view architecture);
+/// Opens a file of either kind of drafter and checks that it fits `target`: widths, layers, number of tokens and, where both files
+/// list them, the tokens. Throws Error: kUnsupported for another architecture, kBadFile for contradictions, kBadArgument when it was
+/// made for another model.
+std::unique_ptr<DrafterModel> open_drafter(const std::string& path, const ModelSpec& target, const GgufFile& target_file);
+std::unique_ptr<DrafterModel> open_drafter(const std::string& path, const ModelSpec& target);   // without the tokens
+/// Throws Error(kUnsupported) when the file holds a drafter, which cannot be chatted with.
+void refuse_drafter(const GgufFile& file);
 
 }  // namespace conclave

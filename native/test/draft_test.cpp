@@ -66,6 +66,8 @@ struct RandomDrafter {
   bool dflash = true;
   uint32_t d = 256, n_vocab = 4096;
   std::vector<int32_t> taps{0, 1, 3};
+  unsigned seed = 17;
+  std::vector<std::string> tokens{};   // none: the file does not list them
 
   TemporaryFile write() const {
     GgufBuilder b;
@@ -81,6 +83,7 @@ struct RandomDrafter {
       b.u32(a + "context_window", 20).u32(a + "draft_length", 5).u32(a + "steps", 2);
       b.tensor("token_embd.weight", {d, n_vocab});
     }
+    if (!tokens.empty()) b.array("tokenizer.ggml.tokens", GgufType::kString, tokens);
     b.tensor("output_norm.weight", {d});
     for (int i = 0; i < 2; ++i) {
       const std::string block = "blk." + std::to_string(i) + ".";
@@ -92,13 +95,13 @@ struct RandomDrafter {
     std::vector<std::byte> bytes = b.build();
     size_t data = 0;
     for (const TensorRecord& tensor : b.tensors) data += tensor.dims[0] * (tensor.dims.size() > 1 ? tensor.dims[1] : 1) * sizeof(float);
-    std::mt19937 random(17);
+    std::mt19937 random(seed);
     std::normal_distribution<float> normal(0.f, 0.08f);
     for (size_t at = bytes.size() - data; at < bytes.size(); at += sizeof(float)) {
       const float value = normal(random);
       std::memcpy(bytes.data() + at, &value, sizeof value);
     }
-    const std::filesystem::path path = std::filesystem::temp_directory_path() / (dflash ? "conclave-draft-test-dflash.gguf" : "conclave-draft-test-mdlm.gguf");
+    const std::filesystem::path path = std::filesystem::temp_directory_path() / ("conclave-draft-test-" + std::string(dflash ? "dflash-" : "mdlm-") + std::to_string(seed) + ".gguf");
     std::ofstream(path, std::ios::binary).write(reinterpret_cast<const char*>(bytes.data()), static_cast<std::streamsize>(bytes.size()));
     return {path.string()};
   }
@@ -350,6 +353,56 @@ TEST("the first four tokens at temperature 1 have the target's distribution") {
     std::printf("    token %zu: chi-square %.1f with %d degrees of freedom, z = %.2f\n", at + 1, chi2, freedom, z);
     CHECK(freedom > 0 && z < 3.3);
   }
+}
+
+TEST("a saved prefix belongs to the drafter whose keys and values lie behind the model's") {
+  const TemporaryFile one = RandomDrafter{}.write(), other = RandomDrafter{.seed = 18}.write(), kept = {(std::filesystem::temp_directory_path() / "conclave-draft-test.kv").string()};
+  EngineOptions options = options_for(kEmbedded, false);
+  options.drafters = {one.path};
+  const PrefixFile file{kept.path, std::string(64, 'a'), "1", prompt_of(49, 4000)};
+  {
+    const auto engine = Engine::open(options);
+    run(*engine, request_for(file.tokens, 0, {}));
+    engine->save_prefix(file);
+  }
+  CHECK(Engine::open(options)->load_prefix(file) > 0);
+  for (const std::vector<std::string>& drafters : {std::vector<std::string>{other.path}, std::vector<std::string>{}}) {
+    options.drafters = drafters;
+    std::string message;
+    try {
+      Engine::open(options)->load_prefix(file);
+    } catch (const Error& error) {
+      message = error.what();
+    }
+    CHECK_MSG(message.find("another drafter") != std::string::npos, message);
+  }
+}
+
+TEST("a drafter's file is told apart from a model's, and fits by its tokens, not only by its sizes") {
+  const auto message_of = [](const auto& action) -> std::string {
+    try {
+      action();
+    } catch (const Error& error) {
+      return error.what();
+    }
+    return "nothing was thrown";
+  };
+  const TemporaryFile block = RandomDrafter{}.write(), masked = RandomDrafter{.dflash = false}.write();
+  const DrafterInfo found = inspect_drafter(block.path, kEmbedded);
+  CHECK(found.kind == DraftMode::kBlockDiffusion && found.name == "dflash" && found.max_length == 7 && found.file_bytes == std::filesystem::file_size(block.path));
+  CHECK(inspect_drafter(masked.path, kEmbedded).kind == DraftMode::kMaskedDiffusion);
+  CHECK(inspect_model(kEmbedded).spec.n_vocab == 4096);
+  for (const std::string& path : {block.path, masked.path}) CHECK(message_of([&] { inspect_model(path); }).find("holds a drafter") != std::string::npos);
+  CHECK(message_of([&] { inspect_drafter(kEmbedded, kEmbedded); }).find("given as a drafter is a 'olmoe'") != std::string::npos);
+
+  const auto target = GgufFile::open(kEmbedded);
+  std::vector<std::string> tokens = std::get<std::vector<std::string>>(std::get<GgufArray>(*target->find("tokenizer.ggml.tokens")));
+  tokens.push_back("<mask>");   // behind the target's own
+  CHECK(inspect_drafter(TemporaryFile(RandomDrafter{.seed = 19, .tokens = tokens}.write()).path, kEmbedded).max_length == 7);
+  tokens[300] = "foreign";
+  CHECK(message_of([&] { inspect_drafter(TemporaryFile(RandomDrafter{.seed = 20, .tokens = tokens}.write()).path, kEmbedded); }).find("its token 300 is 'foreign' and this model's is") != std::string::npos);
+  tokens.resize(200);
+  CHECK(message_of([&] { inspect_drafter(TemporaryFile(RandomDrafter{.seed = 21, .tokens = tokens}.write()).path, kEmbedded); }).find("its token 200 is missing") != std::string::npos);
 }
 
 TEST("prefixes that drafted requests leave behind are as good as computed ones") {

@@ -222,7 +222,7 @@ TEST("every single changed byte, and every shortened or lengthened file, is refu
   CHECK(code_of([&] { Snapshot(folder.file("absent.kv"), key); }) == ErrorCode::kIo);
 }
 
-TEST("a whole file of another model, build, backend, layout or text is refused, and says which") {
+TEST("a whole file of another model, build, backend, drafter, layout or text is refused, and says which") {
   const Folder folder;
   Store store(layers_of(KvShape{2, 32, 64}, KvShape{1, 32, 32}), DType::kF16, 4, 2);
   Tokens tokens(64, 5);
@@ -242,6 +242,8 @@ TEST("a whole file of another model, build, backend, layout or text is refused, 
   says(refused(other), "version of the engine");
   other = key, other.backend = "cuda";
   says(refused(other), "backend");
+  other = key, other.drafters = 7;
+  says(refused(other), "another drafter");
   Tokens different = tokens;
   different[32] = 6;
   other = key, other.tokens = different;
