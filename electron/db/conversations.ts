@@ -23,10 +23,13 @@ function toConversation(row: Selectable<ConversationsTable>): Conversation {
   };
 }
 
+// Made once: making it takes longer than checking a thousand rows with it.
+const storedSampler = samplerSchema.partial();
+
 /** A stored sampler that this version does not understand counts as "nothing chosen". */
 function samplerFromJson(json: string): Conversation["sampler"] {
   try {
-    const parsed = samplerSchema.partial().safeParse(JSON.parse(json));
+    const parsed = storedSampler.safeParse(JSON.parse(json));
     return parsed.success ? parsed.data : {};
   } catch (error) {
     if (error instanceof SyntaxError) return {};

@@ -23,6 +23,7 @@ const likePattern = (term: string): string => `%${term.replaceAll(/[\\%_]/g, (ch
 export function searchQuery(db: Database, terms: readonly string[], limit: number) {
   const indexed = terms.filter(isIndexed);
   const short = terms.filter((term) => !isIndexed(term));
+  const match = indexed.map(quoted).join(" AND ");
   let query = db.build
     .selectFrom("message_parts")
     .innerJoin("messages", "messages.id", "message_parts.message_id")
@@ -31,17 +32,15 @@ export function searchQuery(db: Database, terms: readonly string[], limit: numbe
     .where("conversations.deleted_at", "is", null)
     .where("messages.deleted_at", "is", null)
     .where("message_parts.indexed", "=", 1)
-    .orderBy("message_parts.seq", "desc")
+    // The index hands out its rows newest first by itself, so that a word of every message costs no more than a rare one.
+    .$if(match !== "", (found) =>
+      found
+        .innerJoin("message_search", "message_search.rowid", "message_parts.seq")
+        .where(sql<boolean>`message_search MATCH ${match}`)
+        .orderBy("message_search.rowid", "desc"),
+    )
+    .$if(match === "", (all) => all.orderBy("message_parts.seq", "desc"))
     .limit(limit);
-  if (indexed.length > 0) {
-    const match = indexed.map(quoted).join(" AND ");
-    query = query.where("message_parts.seq", "in", (inner) =>
-      inner
-        .selectFrom("message_search")
-        .select("rowid")
-        .where(sql<boolean>`message_search MATCH ${match}`),
-    );
-  }
   for (const term of short) {
     query = query.where(sql<boolean>`message_parts.text LIKE ${likePattern(term)} ESCAPE '\\'`);
   }
