@@ -9,7 +9,7 @@ import type { Handlers } from "../contract/ipc.ts";
 import { openDatabase } from "../db/openDatabase.ts";
 import type { EngineApi } from "../engine/engineApi.ts";
 import { createExpertsService } from "../experts/expertsService.ts";
-import { createModelsService } from "../models/modelsService.ts";
+import { createModelsService, embeddedModelId } from "../models/modelsService.ts";
 import { createSettingsService } from "../settings/settingsService.ts";
 import { createTemplatesService } from "../templates/templatesService.ts";
 import { createDispatch, type Dispatch } from "./dispatch.ts";
@@ -41,6 +41,8 @@ export interface App {
 }
 
 const embeddedModel = "tiny-Q8_0.gguf";
+/** In the order of preference. */
+const embeddedDrafters = { dflash: "dflash-Q8_0.gguf", mdlm: "mdlm-Q8_0.gguf" } as const;
 
 /** @throws AppError when the data folder cannot be used (see openDatabase). */
 export function createApp(options: AppOptions): App {
@@ -68,7 +70,13 @@ export function createApp(options: AppOptions): App {
     engine,
     publish,
     embeddedFiles: options.modelFolders.map((folder) => join(folder, embeddedModel)),
+    shippedDrafters: Object.entries(embeddedDrafters).map(([id, file]) => ({
+      id,
+      modelId: embeddedModelId,
+      files: options.modelFolders.map((folder) => join(folder, file)),
+    })),
     preferences: settings.current,
+    changeDrafting: (values) => void settings.change(values),
     rememberModel: (lastModelId) => void settings.change({ lastModelId }),
     pickModelFile: options.pickModelFile,
     log: log.info,
@@ -82,7 +90,7 @@ export function createApp(options: AppOptions): App {
       const loaded = await models.getLoaded({});
       if (loaded.state !== "ready") return null;
       const { id, sha256 } = await models.wanted(loaded.modelId);
-      return { id, sha256, form: settings.current().chatTemplate };
+      return { id, sha256, drafter: models.loadedDrafter(), form: settings.current().chatTemplate };
     },
     async loadModel() {
       const { id } = await models.wanted();

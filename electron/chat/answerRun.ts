@@ -76,6 +76,7 @@ export function startAnswer(
         messages: prepared.messages,
         sampler: plan.sampler,
         seed: run.seed,
+        ...(run.draft === null ? {} : { draft: run.draft }),
         ...(plan.answerStart === "" ? {} : { answerStart: plan.answerStart }),
       },
       {

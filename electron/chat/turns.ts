@@ -1,7 +1,7 @@
 // The turns under way: one per conversation at most, side by side in different ones. Owns a turn from the rows that are
 // written first, in one transaction, through the prompt that fits the model, until its answer is stored.
 import { randomInt, randomUUID } from "node:crypto";
-import type { Conversation, Message, ReuseReason, Run, RunPrompt, Sampler, Timings } from "../contract/chat.ts";
+import type { Conversation, Draft, Message, ReuseReason, Run, RunPrompt, Sampler, Timings } from "../contract/chat.ts";
 import { AppError, type WireError } from "../contract/errors.ts";
 import type { TraceChunk } from "../contract/experts.ts";
 import type { Publish } from "../contract/ipc.ts";
@@ -47,6 +47,7 @@ export interface TurnDependencies {
     wanted(modelId?: string): Promise<AnsweringModel>;
     ensureLoaded(modelId: string): Promise<void>;
     getLoaded(input: Record<string, never>): Promise<LoadedModel>;
+    draftFor(modelId: string): Draft;
   };
   readonly preferences: () => Preferences;
   readonly traces: TraceStore & {
@@ -182,6 +183,7 @@ export function createTurns(dependencies: TurnDependencies): Turns {
       templateId: preferences.chatTemplate,
       sampler,
       seed: request.like?.seed ?? sampler.seed ?? randomInt(2 ** 32),
+      draft: models.draftFor(model.id),
       engineVersion: engine.status().engineVersion,
       startedAt,
       stopReason: null,

@@ -71,11 +71,15 @@ export const timingsSchema = z.object({
   generatedTokens: z.number(),
   draftedTokens: z.number(),
   acceptedTokens: z.number(),
-  /** Of drafting; absent from runs that are older than it. Passes emitted the tokens; plain is one pass without drafts. */
+  /** Forward passes that emitted the tokens. These five are absent from runs that are older than drafting. */
   passes: z.number().optional(),
+  /** Spent in drafters. */
   draftMs: z.number().optional(),
+  /** Of one pass without drafts, as measured around the run; 0: not measured. */
   plainMs: z.number().optional(),
+  /** Per MoE layer and pass, mean, and those of one token. */
   distinctExperts: z.number().optional(),
+  expertsUsed: z.number().optional(),
   firstTokenMs: z.number(),
   prefillMs: z.number(),
   decodeMs: z.number(),
@@ -145,6 +149,8 @@ export const runSchema = z.object({
   templateId: z.string(),
   sampler: samplerSchema,
   seed: z.number(),
+  /** null: older than drafting. */
+  draft: draftSchema.nullable().default(null),
   engineVersion: z.string(),
   startedAt: time,
   stopReason: stopReasonSchema.nullable(),

@@ -18,6 +18,8 @@ export const traceChunkSchema = z.object({
   weights: z.instanceof(Uint8Array),
   /** UTF-16 length of the answer's text that each token contributed, so that text can be coloured. [tokens] */
   textLengths: z.array(z.number()),
+  /** 1: a draft had the token right, so that it cost no pass of its own. [tokens] */
+  drafted: z.instanceof(Uint8Array),
 });
 export type TraceChunk = z.infer<typeof traceChunkSchema>;
 

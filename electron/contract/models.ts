@@ -1,6 +1,6 @@
 // The models service on the wire: what is on this machine, and what is loaded.
 import { z } from "zod";
-import { idSchema } from "./chat.ts";
+import { idSchema, maxDraftLength } from "./chat.ts";
 import { wireErrorSchema } from "./errors.ts";
 import { call, event, service } from "./service.ts";
 
@@ -37,6 +37,32 @@ export const loadedModelSchema = z.discriminatedUnion("state", [
 ]);
 export type LoadedModel = z.infer<typeof loadedModelSchema>;
 
+/** How the answers of one model are drafted. Never changes what is answered, only when. */
+export const draftingSchema = z.object({
+  /** 'auto': as many tokens as pay, none included; 'fixed': `length` at each step. */
+  mode: z.enum(["off", "auto", "fixed"]),
+  length: z.number().int().min(1).max(maxDraftLength),
+  /** The file of a drafting model, or the id of one that ships with the app; null: only what the conversation itself repeats. */
+  drafter: z.string().min(1).max(4096).nullable(),
+});
+export type Drafting = z.infer<typeof draftingSchema>;
+
+export const drafterSchema = z.object({
+  /** As in Drafting. */
+  id: z.string(),
+  name: z.string(),
+  kind: z.enum(["mdlm", "dflash"]),
+});
+export type Drafter = z.infer<typeof drafterSchema>;
+
+export const draftingStateSchema = draftingSchema.extend({
+  /** Drafters that ship for this model, and the one chosen. */
+  drafters: z.array(drafterSchema),
+  /** Why the chosen drafter is not used; null: it is, or none is chosen. */
+  trouble: wireErrorSchema.nullable(),
+});
+export type DraftingState = z.infer<typeof draftingStateSchema>;
+
 export const models = service({
   calls: {
     list: call(z.object({}), z.array(modelSchema)),
@@ -50,6 +76,11 @@ export const models = service({
     cancelLoad: call(z.object({}), z.null()),
     unload: call(z.object({}), z.null()),
     getLoaded: call(z.object({}), loadedModelSchema),
+    getDrafting: call(z.object({ modelId: idSchema }), draftingStateSchema),
+    /** From the next answer on. A drafter's file that does not fit the model is refused and nothing is changed. */
+    setDrafting: call(draftingSchema.partial().extend({ modelId: idSchema }), draftingStateSchema),
+    /** Opens the system's file dialog where there is one; null: cancelled or no dialog here. */
+    pickDrafter: call(z.object({ modelId: idSchema }), draftingStateSchema.nullable()),
   },
   events: {
     libraryChanged: event(z.array(modelSchema)),

@@ -1,6 +1,7 @@
 // The settings service on the wire: preferences with their defaults, one flat record.
 import { z } from "zod";
 import { defaultSampler, samplerSchema } from "./chat.ts";
+import { draftingSchema } from "./models.ts";
 import { call, event, service } from "./service.ts";
 
 /** A named way to answer that a conversation can take over. */
@@ -42,6 +43,10 @@ export const settingsSchema = z.object({
   lastModelId: z.string().nullable(),
   /** Megabytes that the computed beginnings of templates may take on disk; 0: none are kept there. */
   prefixCacheMb: z.number().int().min(0).max(1_000_000),
+  /** By model id; a model without an entry is drafted as the models service thinks best. */
+  drafting: z.record(z.string().max(64), draftingSchema),
+  /** Answers show as plain text, with the tokens tinted that a draft had right. */
+  tintDrafts: z.boolean(),
 });
 export type Settings = z.infer<typeof settingsSchema>;
 
@@ -68,6 +73,8 @@ export const defaultSettings: Settings = {
   chatTemplate: "model",
   lastModelId: null,
   prefixCacheMb: 2048,
+  drafting: {},
+  tintDrafts: false,
 };
 
 export const settings = service({

@@ -1,6 +1,8 @@
 // The runs table: how each answer came about, one row per assistant message.
 import type { Selectable } from "kysely";
 import {
+  type Draft,
+  draftSchema,
   reuseReasonSchema,
   type ReuseReason,
   type Run,
@@ -27,6 +29,7 @@ export interface NewRun {
   readonly templateId: string;
   readonly sampler: Sampler;
   readonly seed: number;
+  readonly draft: Draft | null;
   readonly startedAt: number;
 }
 
@@ -53,6 +56,7 @@ export function insertRun(db: Database, run: NewRun): void {
       first_token_ms: null,
       prefill_ms: null,
       decode_ms: null,
+      draft: run.draft === null ? null : JSON.stringify(run.draft),
     }),
   );
 }
@@ -87,6 +91,11 @@ export function finishRun(db: Database, runId: string, outcome: RunOutcome): voi
         first_token_ms: timings?.firstTokenMs ?? null,
         prefill_ms: timings?.prefillMs ?? null,
         decode_ms: timings?.decodeMs ?? null,
+        passes: timings?.passes ?? null,
+        draft_ms: timings?.draftMs ?? null,
+        plain_ms: timings?.plainMs ?? null,
+        distinct_experts: timings?.distinctExperts ?? null,
+        experts_used: timings?.expertsUsed ?? null,
       })
       .where("id", "=", runId),
   );
@@ -108,6 +117,7 @@ export function runOfRow(row: Selectable<RunsTable>): Run {
     templateId: row.template_id,
     sampler: parse(samplerSchema, row.sampler) ?? defaultSampler,
     seed: row.seed,
+    draft: row.draft === null ? null : (parse(draftSchema, row.draft) ?? null),
     engineVersion: row.engine_version,
     startedAt: row.started_at,
     stopReason: stopReasonSchema.safeParse(row.stop_reason).data ?? null,
@@ -139,5 +149,14 @@ function timingsOf(row: Selectable<RunsTable>): Timings | null {
     firstTokenMs: row.first_token_ms ?? 0,
     prefillMs: row.prefill_ms ?? 0,
     decodeMs: row.decode_ms ?? 0,
+    ...(row.passes === null
+      ? {}
+      : {
+          passes: row.passes,
+          draftMs: row.draft_ms ?? 0,
+          plainMs: row.plain_ms ?? 0,
+          distinctExperts: row.distinct_experts ?? 0,
+          expertsUsed: row.experts_used ?? 0,
+        }),
   };
 }

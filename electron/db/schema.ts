@@ -86,6 +86,13 @@ export interface RunsTable {
   prompt: Generated<string | null>;
   /** JSON of a ReuseReason. */
   reuse: Generated<string | null>;
+  /** JSON of a Draft. */
+  draft: Generated<string | null>;
+  passes: Generated<number | null>;
+  draft_ms: Generated<number | null>;
+  plain_ms: Generated<number | null>;
+  distinct_experts: Generated<number | null>;
+  experts_used: Generated<number | null>;
 }
 
 export interface ExpertTracesTable {

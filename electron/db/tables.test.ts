@@ -48,7 +48,8 @@ function message(
 }
 function run(id: string, messageId: string, modelSha256 = ""): void {
   const facts = { modelId: "m", modelName: "M", modelSha256, templateId: "model", sampler: defaultSampler };
-  insertRun(db, { id, messageId, ...facts, seed: 2 ** 40, startedAt: 6 });
+  const draft = { mode: "auto", length: 0 } as const;
+  insertRun(db, { id, messageId, ...facts, seed: 2 ** 40, draft, startedAt: 6 });
 }
 const find = (query: string) => searchMessages(db, query, 10, "New chat").map((hit) => hit.messageId);
 

@@ -5,7 +5,12 @@ import type { Tokenizer } from "./tokenizer.ts";
 
 const letters = { tokenBytes: () => Uint8Array.of(0x61), addsSpacePrefix: false } as unknown as Tokenizer;
 const shape = { moeLayers: 0, expertsUsed: 0, experts: 0 };
-const token = { tokens: Uint32Array.of(0), experts: new Uint16Array(), expertWeights: new Float32Array() };
+const token = {
+  tokens: Uint32Array.of(0),
+  experts: new Uint16Array(),
+  expertWeights: new Float32Array(),
+  drafted: new Uint8Array(1),
+};
 
 beforeEach(() => void vi.useFakeTimers());
 afterEach(() => void vi.useRealTimers());

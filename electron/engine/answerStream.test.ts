@@ -28,7 +28,12 @@ function tokenizerOf(pieces: readonly (string | number[])[]): Tokenizer {
 function batch(...ids: number[]): EngineTokens {
   const row = shape.moeLayers * shape.expertsUsed;
   const experts = Uint16Array.from({ length: ids.length * row }, (_, i) => (ids[Math.floor(i / row)] ?? 0) + 256);
-  return { tokens: Uint32Array.from(ids), experts, expertWeights: new Float32Array(ids.length * row).fill(0.5) };
+  return {
+    tokens: Uint32Array.from(ids),
+    experts,
+    expertWeights: new Float32Array(ids.length * row).fill(0.5),
+    drafted: Uint8Array.from(ids, (id) => id % 2),
+  };
 }
 
 function joined(pieces: readonly AnswerPiece[]): { text: string; ids: number[]; lengths: number[] } {
@@ -51,6 +56,7 @@ describe("AnswerStream", () => {
     }
     expect(pieces.map(({ text }) => text)).toEqual(["a", "", "🐈", "b"]);
     expect(joined(pieces)).toEqual({ text: "a🐈b", ids: [0, 1, 2, 3], lengths: [1, 0, 2, 1] });
+    expect(pieces.flatMap(({ trace }) => [...(trace?.drafted ?? [])])).toEqual([0, 1, 0, 1]);
   });
 
   test("an unfinished character at the end is one replacement character of the last token", () => {
@@ -96,7 +102,12 @@ describe("AnswerStream", () => {
 
   test("a dense model has no trace", () => {
     const stream = new AnswerStream(tokenizerOf(["a"]), { moeLayers: 0, expertsUsed: 0, experts: 0 }, []);
-    stream.push({ tokens: Uint32Array.of(0), experts: new Uint16Array(), expertWeights: new Float32Array() });
+    stream.push({
+      tokens: Uint32Array.of(0),
+      experts: new Uint16Array(),
+      expertWeights: new Float32Array(),
+      drafted: new Uint8Array(),
+    });
     expect(stream.take()).toEqual({ text: "a", tokenIds: Uint32Array.of(0), trace: null });
   });
 });

@@ -17,6 +17,8 @@ export interface EngineTokens {
   /** [tokens][moeLayers][expertsUsed] */
   readonly experts: Uint16Array;
   readonly expertWeights: Float32Array;
+  /** [tokens] 1: a draft had it right. */
+  readonly drafted: Uint8Array;
 }
 
 export interface AnswerPiece {
@@ -29,6 +31,7 @@ interface HeldToken {
   readonly id: number;
   readonly experts: Uint16Array;
   readonly weights: Float32Array;
+  readonly drafted: number;
   /** UTF-16 units it brought that are not let out yet, and those that are. */
   waiting: number;
   shown: number;
@@ -73,6 +76,7 @@ export class AnswerStream {
         id: batch.tokens[i] as number,
         experts: batch.experts.subarray(i * row, (i + 1) * row),
         weights: batch.expertWeights.subarray(i * row, (i + 1) * row),
+        drafted: batch.drafted[i] ?? 0,
         waiting: 0,
         shown: 0,
       };
@@ -155,6 +159,7 @@ export class AnswerStream {
       experts,
       weights,
       textLengths,
+      drafted: Uint8Array.from(tokens, ({ drafted }) => drafted),
     };
   }
 }

@@ -19,6 +19,15 @@ export interface InspectedModel {
   readonly contextTrained: number;
 }
 
+/** A file that drafts for a model. */
+export interface InspectedDrafter {
+  readonly kind: "mdlm" | "dflash";
+  readonly name: string;
+  readonly fileBytes: number;
+  /** Tokens of one draft. */
+  readonly maxLength: number;
+}
+
 export interface LoadRequest {
   readonly path: string;
   readonly threads: number;
@@ -100,6 +109,8 @@ export interface EngineApi {
   status(): EngineStatus;
   onStatus(listener: (status: EngineStatus) => void): () => void;
   inspect(path: string): Promise<InspectedModel>;
+  /** @throws AppError when it is no drafter, or one for another model than that file's. */
+  inspectDrafter(path: string, modelPath: string): Promise<InspectedDrafter>;
   hashFile(path: string): Promise<string>;
   /** Replaces the loaded model. Progress in bytes. A second load cancels the first ('cancelled'). */
   load(request: LoadRequest, onProgress: (done: number, total: number) => void): Promise<LoadedInfo>;

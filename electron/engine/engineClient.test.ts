@@ -122,6 +122,14 @@ const piece = (text: string): FromHost => ({
 const loadModel = () => client.load(model, () => {});
 
 describe("engineClient", () => {
+  test("a load reaches the process whole, drafters and all", async () => {
+    void client.load({ ...model, exact: true, drafters: ["/d.gguf"] }, () => {});
+    await settle();
+    expect(last().received).toContainEqual(
+      expect.objectContaining({ name: "load", input: { ...model, exact: true, drafters: ["/d.gguf"] } }),
+    );
+  });
+
   test("nothing is started before the first need; a load starts it once", async () => {
     expect(client.status().state).toBe("stopped");
     expect(processes).toHaveLength(0);

@@ -7,6 +7,7 @@ import { CrashPolicy } from "./crashPolicy.ts";
 import type {
   ChatTurn,
   EngineApi,
+  InspectedDrafter,
   InspectedModel,
   LoadedInfo,
   LoadRequest,
@@ -136,6 +137,10 @@ class EngineClient implements EngineApi {
     return (await this.#ready()).call("inspect", { path });
   }
 
+  async inspectDrafter(path: string, modelPath: string): Promise<InspectedDrafter> {
+    return (await this.#ready()).call("inspectDrafter", { path, modelPath });
+  }
+
   async hashFile(path: string): Promise<string> {
     return (await this.#ready()).call("hashFile", { path });
   }
@@ -238,8 +243,7 @@ class EngineClient implements EngineApi {
     // Until it has succeeded nothing is certain: a failed load may have closed the model before it.
     this.#modelIsLoaded = false;
     try {
-      const { path, threads, context, chatTemplate, exact } = request;
-      const info = await link.call("load", { path, threads, context, chatTemplate, exact }, onProgress);
+      const info = await link.call("load", request, onProgress);
       this.#lastLoad = request;
       this.#modelIsLoaded = this.#link === link;
       this.#board.change({ backend: info.backend });

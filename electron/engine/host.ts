@@ -34,6 +34,7 @@ interface ServedModel {
 interface Run {
   readonly sender: AnswerSender;
   readonly stream: AnswerStream;
+  readonly expertsUsed: number;
   cancel(): void;
 }
 
@@ -55,6 +56,7 @@ class Host {
 
   readonly #handlers: Handlers = {
     inspect: async ({ path }) => this.#addon().inspectModel(path),
+    inspectDrafter: async ({ path, modelPath }) => this.#addon().inspectDrafter(path, modelPath),
     hashFile: ({ path }) => this.#addon().hashFile(path),
     load: (request, id) => this.#startLoad(request, id),
     unload: async () => {
@@ -219,7 +221,7 @@ class Host {
         draft: draft ?? { mode: "off" as const },
       };
       const native = engine.request(submitted, (batch) => this.#progress(id, batch));
-      this.#runs.set(id, { sender, stream, cancel: () => native.cancel() });
+      this.#runs.set(id, { sender, stream, expertsUsed: info.expertsUsed, cancel: () => native.cancel() });
     } catch (error) {
       this.#fail(id, error);
     }
@@ -254,7 +256,7 @@ class Host {
     run.sender.finish();
     if (failed !== undefined) this.#fail(id, nativeError(failed.code, failed.message));
     if (ended === undefined) return;
-    const timings = { ...ended.timings, generatedTokens: run.stream.accepted };
+    const timings = { ...ended.timings, generatedTokens: run.stream.accepted, expertsUsed: run.expertsUsed };
     this.#port.send({ kind: "ended", id, reason: run.stream.stopped ? "stop-string" : ended.reason, timings });
   }
 }

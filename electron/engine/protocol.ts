@@ -52,6 +52,15 @@ const inspected = {
 /** Calls: one reply each. */
 export const hostCalls = {
   inspect: { input: z.object({ path }), output: z.object(inspected) },
+  inspectDrafter: {
+    input: z.object({ path, modelPath: path }),
+    output: z.object({
+      kind: z.enum(["mdlm", "dflash"]),
+      name: z.string(),
+      fileBytes: z.number(),
+      maxLength: z.number(),
+    }),
+  },
   hashFile: { input: z.object({ path }), output: z.string() },
   load: {
     input: loadRequestSchema,

@@ -72,6 +72,7 @@ export function joinChunks(chunks: readonly TraceChunk[]): TraceChunk | null {
     experts: concatenate(used.map((chunk) => chunk.experts)),
     weights: concatenate(used.map((chunk) => chunk.weights)),
     textLengths: used.flatMap((chunk) => chunk.textLengths),
+    drafted: concatenate(used.map((chunk) => chunk.drafted)),
   };
 }
 

@@ -17,6 +17,7 @@ function trace(tokens: number, moeLayers: number, expertsUsed: number, expertCou
     experts,
     weights: new Uint8Array(slots).map((_, slot) => slot % 256),
     textLengths: Array.from({ length: tokens }, (_, token) => (token * 53) % 400),
+    drafted: new Uint8Array(tokens).map((_, token) => token % 2),
   };
 }
 
@@ -33,6 +34,15 @@ describe("trace codec", () => {
   it("takes less than two bytes per slot before compression helps", () => {
     const given = trace(200, 16, 8, 64);
     expect(encodeTrace(given).length).toBeLessThan(200 * 16 * 8 * 2);
+  });
+
+  it("reads what was stored before drafting", () => {
+    const written = "AQECAAIACAAAAAAAAwAAAGNgZmNkYWdiZWBmY2QQ0bAJSKnoWbDlxB2WNUxMAA==";
+    expect(decodeTrace(Buffer.from(written, "base64"))).toMatchObject({
+      tokens: 3,
+      textLengths: [4, 300, 2],
+      drafted: new Uint8Array(3),
+    });
   });
 
   it("refuses a cut, foreign or newer blob with one sentence", () => {

@@ -1,12 +1,14 @@
-// An answer's routing as one compact blob. Layout of version 1, little endian:
+// An answer's routing as one compact blob. Layout, little endian:
 //   u8 version | u8 bytes per expert (1 or 2) | u16 moeLayers | u16 expertsUsed | u16 expertCount | u32 firstToken | u32 tokens
-//   deflate of: experts [tokens][moeLayers][expertsUsed] | weights u8 [same shape] | text lengths as LEB128 [tokens]
+//   deflate of: experts [tokens][moeLayers][expertsUsed] | weights u8 [same shape] | drafted u8 [tokens] | text lengths as LEB128 [tokens]
+// Version 1 has no `drafted`: those answers were made before drafting.
 // A blob comes from the user's disk: sizes are checked before anything is allocated for them.
 import { deflateRawSync, inflateRawSync } from "node:zlib";
 import type { TraceChunk } from "../contract/experts.ts";
 import { AppError } from "../contract/errors.ts";
 
-const version = 1;
+const version = 2;
+const versionBeforeDrafting = 1;
 const headerBytes = 16;
 /** Slots of one answer: a million tokens of a small model, or 40 thousand of a large one. */
 const maxSlots = 1 << 26;
@@ -16,11 +18,12 @@ export function encodeTrace(trace: TraceChunk): Uint8Array {
   const slots = trace.tokens * trace.moeLayers * trace.expertsUsed;
   const expertBytes = trace.expertCount <= 256 ? 1 : 2;
   const lengths = encodeLengths(trace.textLengths);
-  const body = new Uint8Array(slots * expertBytes + slots + lengths.length);
+  const body = new Uint8Array(slots * expertBytes + slots + trace.tokens + lengths.length);
   if (expertBytes === 2) body.set(trace.experts.subarray(0, slots * 2));
   else for (let slot = 0; slot < slots; slot += 1) body[slot] = trace.experts[slot * 2] ?? 0;
   body.set(trace.weights.subarray(0, slots), slots * expertBytes);
-  body.set(lengths, slots * expertBytes + slots);
+  body.set(trace.drafted.subarray(0, trace.tokens), slots * expertBytes + slots);
+  body.set(lengths, slots * expertBytes + slots + trace.tokens);
   const packed = deflateRawSync(body, { level: 6 });
   const blob = new Uint8Array(headerBytes + packed.length);
   const view = new DataView(blob.buffer);
@@ -39,7 +42,8 @@ export function encodeTrace(trace: TraceChunk): Uint8Array {
 export function decodeTrace(blob: Uint8Array): TraceChunk {
   if (blob.length < headerBytes) throw damaged(`it has ${blob.length} bytes`);
   const view = new DataView(blob.buffer, blob.byteOffset, blob.byteLength);
-  if (view.getUint8(0) !== version) throw damaged(`version ${view.getUint8(0)} is unknown`);
+  const [written] = blob;
+  if (written !== version && written !== versionBeforeDrafting) throw damaged(`version ${written} is unknown`);
   const expertBytes = view.getUint8(1);
   const [moeLayers, expertsUsed, expertCount] = [
     view.getUint16(2, true),
@@ -50,8 +54,10 @@ export function decodeTrace(blob: Uint8Array): TraceChunk {
   const slots = tokens * moeLayers * expertsUsed;
   if (slots > maxSlots || tokens > maxSlots || (expertBytes !== 1 && expertBytes !== 2))
     throw damaged("its sizes are impossible");
-  const body = inflate(blob.subarray(headerBytes), slots * (expertBytes + 1) + tokens * maxTextLengthBytes);
-  if (body.length < slots * (expertBytes + 1)) throw damaged("it is cut short");
+  const body = inflate(blob.subarray(headerBytes), slots * (expertBytes + 1) + tokens * (1 + maxTextLengthBytes));
+  const draftedAt = slots * (expertBytes + 1);
+  const lengthsAt = written === versionBeforeDrafting ? draftedAt : draftedAt + tokens;
+  if (body.length < lengthsAt) throw damaged("it is cut short");
   const experts = new Uint8Array(slots * 2);
   if (expertBytes === 2) experts.set(body.subarray(0, slots * 2));
   else for (let slot = 0; slot < slots; slot += 1) experts[slot * 2] = body[slot] ?? 0;
@@ -63,8 +69,9 @@ export function decodeTrace(blob: Uint8Array): TraceChunk {
     expertCount,
     experts,
     // Not slice: on a Buffer that shares memory.
-    weights: new Uint8Array(body.subarray(slots * expertBytes, slots * (expertBytes + 1))),
-    textLengths: decodeLengths(body.subarray(slots * (expertBytes + 1)), tokens),
+    weights: new Uint8Array(body.subarray(slots * expertBytes, draftedAt)),
+    textLengths: decodeLengths(body.subarray(lengthsAt), tokens),
+    drafted: lengthsAt === draftedAt ? new Uint8Array(tokens) : new Uint8Array(body.subarray(draftedAt, lengthsAt)),
   };
 }
 

@@ -4,7 +4,7 @@ import { randomUUID } from "node:crypto";
 import { isAbsolute, resolve } from "node:path";
 import { AppError, toWire } from "../contract/errors.ts";
 import type { Publish, ServiceHandlers } from "../contract/ipc.ts";
-import type { LoadedModel, Model } from "../contract/models.ts";
+import type { Drafting, LoadedModel, Model } from "../contract/models.ts";
 import type { Settings } from "../contract/settings.ts";
 import type { Database } from "../db/database.ts";
 import {
@@ -18,6 +18,7 @@ import {
   type StoredModel,
 } from "../db/models.ts";
 import type { EngineApi } from "../engine/engineApi.ts";
+import { createDrafting, type DraftingChoices, type ShippedDrafter } from "./drafting.ts";
 import { findFile, type ModelFile, readModelFile } from "./modelFile.ts";
 
 export const embeddedModelId = "embedded";
@@ -26,10 +27,12 @@ const defaultContext = 8192;
 
 export interface ModelsDependencies {
   readonly database: Database;
-  readonly engine: Pick<EngineApi, "inspect" | "hashFile" | "load" | "cancelLoad" | "unload">;
+  readonly engine: Pick<EngineApi, "inspect" | "inspectDrafter" | "hashFile" | "load" | "cancelLoad" | "unload">;
   /** Places where the embedded model may lie, best first. */
   readonly embeddedFiles: readonly string[];
-  readonly preferences: () => Pick<Settings, "threads" | "context" | "chatTemplate" | "lastModelId">;
+  readonly shippedDrafters: readonly ShippedDrafter[];
+  readonly preferences: () => Pick<Settings, "threads" | "context" | "chatTemplate" | "lastModelId" | "drafting">;
+  readonly changeDrafting: (values: Pick<Settings, "drafting">) => void;
   readonly rememberModel: (modelId: string) => void;
   /** null: there is no dialog here, or it was cancelled. */
   readonly pickModelFile: () => Promise<string | null>;
@@ -41,8 +44,11 @@ export interface ModelsDependencies {
 export interface ModelsService extends ServiceHandlers<"models"> {
   /** The given model; else the loaded or loading one, the last used, or the embedded one. @throws AppError 'no-model'. */
   wanted(modelId?: string): Promise<Model>;
-  /** Loads it unless it is loaded; several callers share one load. */
+  /** Loads it unless it is loaded, with the drafter that is chosen for it; several callers share one load. */
   ensureLoaded(modelId: string): Promise<void>;
+  draftFor: DraftingChoices["draftFor"];
+  /** The drafter's file that is loaded beside the model; null: none. */
+  loadedDrafter(): string | null;
   /** Waits for work in the background (hashing). */
   close(): Promise<void>;
 }
@@ -50,7 +56,15 @@ export interface ModelsService extends ServiceHandlers<"models"> {
 export function createModelsService(dependencies: ModelsDependencies): ModelsService {
   const { database, engine, publish, log } = dependencies;
   const now = dependencies.now ?? Date.now;
+  const drafting = createDrafting({
+    engine,
+    shipped: dependencies.shippedDrafters,
+    preferences: dependencies.preferences,
+    change: dependencies.changeDrafting,
+  });
   let loaded: LoadedModel = { state: "none" };
+  /** Of the last load that succeeded. */
+  let loadedDrafter: string | null = null;
   let loading: { modelId: string; result: Promise<LoadedModel> } | undefined;
   let hashing: Promise<void> = Promise.resolve();
   let closing = false;
@@ -165,9 +179,11 @@ export function createModelsService(dependencies: ModelsDependencies): ModelsSer
       if (model.broken !== null) throw new AppError(model.broken.code, model.broken.message, model.broken.details);
       const { threads, context, chatTemplate } = dependencies.preferences();
       setLoaded({ state: "loading", modelId, doneBytes: 0, totalBytes: model.fileBytes });
+      const drafter = await drafting.fileFor(model);
       const facts = await engine.load(
         {
           path: model.path,
+          drafters: drafter === null ? [] : [drafter],
           threads,
           context: context === 0 ? Math.min(model.contextTrained, defaultContext) : context,
           chatTemplate,
@@ -176,6 +192,7 @@ export function createModelsService(dependencies: ModelsDependencies): ModelsSer
           if (mine() && loaded.state === "loading") setLoaded({ state: "loading", modelId, doneBytes, totalBytes });
         },
       );
+      loadedDrafter = drafter;
       remember(modelId);
       log("model loaded", { modelId, context: facts.context, backend: facts.backend });
       return setLoaded({ state: "ready", modelId, context: facts.context, backend: facts.backend });
@@ -214,6 +231,7 @@ export function createModelsService(dependencies: ModelsDependencies): ModelsSer
       }
       if (loaded.state === "failed" && loaded.modelId === modelId) setLoaded({ state: "none" });
       removeModel(database, modelId);
+      drafting.forget(modelId);
       await announceLibrary();
       return null;
     },
@@ -228,6 +246,14 @@ export function createModelsService(dependencies: ModelsDependencies): ModelsSer
       return null;
     },
     getLoaded: async () => loaded,
+    getDrafting: async ({ modelId }) => drafting.state(modelOf(modelId)),
+    setDrafting: async ({ modelId, ...values }) => drafting.set(modelOf(modelId), present(values)),
+    async pickDrafter({ modelId }) {
+      const path = await dependencies.pickModelFile();
+      return path === null ? null : drafting.set(modelOf(modelId), { drafter: resolve(path) });
+    },
+    draftFor: drafting.draftFor,
+    loadedDrafter: () => loadedDrafter,
     async wanted(modelId) {
       await embeddedReady;
       if (modelId !== undefined) {
@@ -245,7 +271,9 @@ export function createModelsService(dependencies: ModelsDependencies): ModelsSer
       throw new AppError("no-model", "No model is loaded and none can be: add a GGUF file in the model list first.");
     },
     async ensureLoaded(modelId) {
-      if (loaded.state === "ready" && loaded.modelId === modelId) return;
+      if (loaded.state === "ready" && loaded.modelId === modelId) {
+        if ((await drafting.fileFor(modelOf(modelId))) === loadedDrafter) return;
+      }
       await load(modelId);
     },
     async close() {
@@ -253,6 +281,15 @@ export function createModelsService(dependencies: ModelsDependencies): ModelsSer
       await embeddedReady;
       await hashing;
     },
+  };
+}
+
+/** Optional keys that are present but undefined must not hide what is stored. */
+function present({ mode, length, drafter }: { [K in keyof Drafting]?: Drafting[K] | undefined }): Partial<Drafting> {
+  return {
+    ...(mode === undefined ? {} : { mode }),
+    ...(length === undefined ? {} : { length }),
+    ...(drafter === undefined ? {} : { drafter }),
   };
 }
 

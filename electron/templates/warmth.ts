@@ -29,6 +29,8 @@ export interface WarmingModel {
   readonly id: string;
   /** null: not known yet, so nothing is kept on disk. */
   readonly sha256: string | null;
+  /** Its keys and values lie in the same files; null: there is none. */
+  readonly drafter: string | null;
   /** Of the chat template and other settings that change the prompt's tokens. */
   readonly form: string;
 }
@@ -111,9 +113,9 @@ export function createWarmth(dependencies: WarmthDependencies): WarmthKeeper {
     if (before !== undefined) note(id, before.state === "disk" ? "cold" : before.state, before.tokens, 0);
   }
 
-  function keyOf(tokens: TokenIds, sha256: string): string {
+  function keyOf(tokens: TokenIds, sha256: string, drafter: string | null): string {
     const { engineVersion, backend } = engine.status();
-    const hash = createHash("sha256").update(JSON.stringify([sha256, engineVersion, backend]));
+    const hash = createHash("sha256").update(JSON.stringify([sha256, engineVersion, backend, drafter]));
     return hash.update(new Uint8Array(tokens.buffer, tokens.byteOffset, tokens.byteLength)).digest("hex");
   }
 
@@ -132,7 +134,7 @@ export function createWarmth(dependencies: WarmthDependencies): WarmthKeeper {
 
   function place(tokens: TokenIds, model: WarmingModel): { key: string; sha256: string } | null {
     if (model.sha256 === null || model.sha256 === "" || dependencies.capMb() === 0) return null;
-    return { key: keyOf(tokens, model.sha256), sha256: model.sha256 };
+    return { key: keyOf(tokens, model.sha256, model.drafter), sha256: model.sha256 };
   }
 
   function bytesOf(key: string): number {

@@ -8,7 +8,7 @@ import { formatDateTime, formatDuration } from "../ui/format.ts";
 import { Modal } from "../ui/Modal.tsx";
 import { runAgainExactly, shownRunId } from "./actions/messageActions.ts";
 import { useChat } from "./chatStore.ts";
-import { reuseWords, whySlow } from "./runWords.ts";
+import { draftWords, reuseWords, whySlow } from "./runWords.ts";
 
 type Fact = readonly [label: string, value: string];
 
@@ -53,6 +53,8 @@ function outcome(run: Run): Fact[] {
       ],
     );
   }
+  const drafts = draftWords(run);
+  if (drafts !== null) facts.push([t("chat.drafting"), drafts.long]);
   if (prompt !== null) facts.push([t("chat.context"), t("chat.tokens", { count: prompt.context })]);
   if (prompt?.template != null)
     facts.push([

@@ -1,10 +1,43 @@
 import { describe, expect, it } from "vitest";
 import { reuseKinds, type Run } from "../../electron/contract/chat.ts";
-import { isCut, reuseWords, speedWords, whySlow } from "./runWords.ts";
+import { draftGain, draftWords, isCut, reuseWords, speedWords, whySlow } from "./runWords.ts";
 import { runOf } from "./testMessages.ts";
 
 const run = runOf();
 const timings = run.timings as NonNullable<Run["timings"]>;
+
+describe("drafting in words", () => {
+  const drafted = (fields: Partial<Run["timings"] & object>): Run =>
+    runOf({
+      timings: {
+        ...timings,
+        draftedTokens: 12,
+        acceptedTokens: 9,
+        passes: 10,
+        plainMs: 30,
+        distinctExperts: 3.14,
+        expertsUsed: 2,
+        ...fields,
+      },
+    });
+
+  it("sets the speed against plain decoding, without the first token, which the prompt paid for", () => {
+    expect(draftGain(drafted({}).timings as NonNullable<Run["timings"]>)).toBeCloseTo((19 * 30) / 400);
+    expect(draftWords(drafted({}))?.short).toBe("drafts 1.43× · 2.00 tok per pass · 3.1 of 2 experts");
+    expect(draftWords(drafted({}))?.long).toContain("9 of 12 drafted tokens were right");
+  });
+  it("says so when it gained nothing, or lost", () => {
+    expect(draftWords(drafted({ draftedTokens: 0, plainMs: 400 / 19 }))?.short).toBe("drafts 1.00×");
+    expect(draftWords(drafted({ plainMs: 20 }))?.short).toMatch(/^drafts 0\.95×/);
+  });
+  it("claims no speed that was not measured", () =>
+    expect(draftWords(drafted({ plainMs: 0 }))?.short).toMatch(/^drafts \?×/));
+  it("is silent where it was off, or older than drafting", () => {
+    expect(draftWords({ ...drafted({}), draft: { mode: "off", length: 0 } })).toBeNull();
+    expect(draftWords({ ...drafted({}), draft: null })).toBeNull();
+    expect(draftWords(run)).toBeNull();
+  });
+});
 
 describe("a run in words", () => {
   it("has speed, first token, length and how it ended", () =>

@@ -14,9 +14,37 @@ export function speedWords({ timings, stopReason }: Run): string[] {
     t("chat.tokensPerSecond", { rate: formatDecimal(rate, 1) }),
     t("chat.toFirstToken", { time: formatDuration(timings.firstTokenMs) }),
     t("chat.generatedTokens", { count: timings.generatedTokens }),
-    ...(timings.draftedTokens > 0 ? [t("chat.draftedAccepted", { count: timings.acceptedTokens })] : []),
     ...(stopReason === null ? [] : [t("chat.stoppedBy", { reason: t(`chat.stop-${stopReason}`) })]),
   ];
+}
+
+/** How much faster than plain decoding the answer came, by what plain decoding was measured to take; null: it was not measured. */
+export function draftGain({ plainMs = 0, generatedTokens, decodeMs }: Timings): number | null {
+  // The first token belongs to the prompt's time.
+  return plainMs > 0 && decodeMs > 0 && generatedTokens > 1 ? (plainMs * (generatedTokens - 1)) / decodeMs : null;
+}
+
+/** What drafting came to: a few words, and the sentences behind them; null: it was off, or is not known. */
+export function draftWords({ draft, timings }: Run): { readonly short: string; readonly long: string } | null {
+  if (draft === null || draft.mode === "off" || timings?.passes === undefined || timings.passes === 0) return null;
+  const gain = draftGain(timings);
+  const speed = gain === null ? "?" : formatDecimal(gain, 2);
+  const facts = {
+    speed,
+    perPass: formatDecimal(timings.generatedTokens / timings.passes, 2),
+    experts: formatDecimal(timings.distinctExperts ?? 0, 1),
+    one: timings.expertsUsed ?? 0,
+  };
+  if (timings.draftedTokens === 0) return { short: t("chat.draftNone", { speed }), long: t("chat.draftNoneWhy") };
+  return {
+    short: t("chat.draftShort", facts),
+    long: t("chat.draftLong", {
+      ...facts,
+      accepted: timings.acceptedTokens,
+      drafted: timings.draftedTokens,
+      plain: formatDuration(timings.plainMs ?? 0),
+    }),
+  };
 }
 
 export const reuseWords = ({ reusedTokens, promptTokens }: Timings): string =>

@@ -40,6 +40,7 @@ export const runOf = (fields: Partial<Run> = {}): Run => ({
   templateId: "model",
   sampler: defaultSampler,
   seed: 7,
+  draft: { mode: "auto", length: 0 },
   engineVersion: "0.1.0",
   startedAt: 1,
   stopReason: "end-of-text",

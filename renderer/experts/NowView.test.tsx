@@ -18,6 +18,7 @@ it("divides the totals by the tokens that they cover, also between two refreshes
     experts: new Uint8Array(Uint16Array.of(0, 1, 0, 1, 2, 3).buffer),
     weights: new Uint8Array(6),
     textLengths: [1, 1, 1, 1, 1, 1],
+    drafted: new Uint8Array(6),
   });
   render(<NowView trace={trace} tokens={2} />);
   expect(screen.getByRole("img").getAttribute("aria-label")).toContain("over 6 tokens");

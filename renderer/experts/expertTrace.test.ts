@@ -18,6 +18,7 @@ function chunkOf(firstToken: number, tokens: number): TraceChunk {
     experts: new Uint8Array(Uint16Array.from(ids).buffer),
     weights: Uint8Array.from(ids, (_, index) => (index % 2 === 0 ? 204 : 51)),
     textLengths: Array.from({ length: tokens }, () => 2),
+    drafted: new Uint8Array(tokens),
   };
 }
 

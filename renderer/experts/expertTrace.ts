@@ -38,6 +38,7 @@ export class ExpertTrace {
   readonly #experts = new Growing((length) => new Uint16Array(length));
   readonly #weights = new Growing((length) => new Uint8Array(length));
   readonly #textLengths = new Growing((length) => new Float64Array(length));
+  readonly #drafted = new Growing((length) => new Uint8Array(length));
 
   constructor(shape: Pick<TraceChunk, "moeLayers" | "expertCount" | "expertsUsed">) {
     this.moeLayers = shape.moeLayers;
@@ -60,6 +61,7 @@ export class ExpertTrace {
     this.#experts.append(fresh);
     this.#weights.append(chunk.weights.subarray(skip * perToken));
     this.#textLengths.append(chunk.textLengths.slice(skip));
+    this.#drafted.append(chunk.drafted.subarray(skip));
     this.tokens += chunk.tokens - skip;
     this.count(this.counts, this.tokens - (chunk.tokens - skip), this.tokens);
     return true;
@@ -78,6 +80,11 @@ export class ExpertTrace {
   /** UTF-16 units of the answer that a token contributed. */
   textLengthAt(token: number): number {
     return this.#textLengths.at(token);
+  }
+
+  /** Whether a draft had the token right. */
+  wasDrafted(token: number): boolean {
+    return this.#drafted.at(token) === 1;
   }
 
   /** Adds the choices of tokens [from, to) to `counts`, [moeLayers * expertCount]. */

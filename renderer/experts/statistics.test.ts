@@ -28,6 +28,7 @@ function traceOf(experts: number, choices: readonly (readonly number[])[]): Expe
     experts: new Uint8Array(Uint16Array.from(choices.flat()).buffer),
     weights: new Uint8Array(choices.length * used),
     textLengths: choices.map(() => 1),
+    drafted: new Uint8Array(choices.length),
   });
   return trace;
 }

@@ -14,6 +14,7 @@ trace.append({
   experts: new Uint8Array(Uint16Array.of(0, 1, 0, 0, 2).buffer),
   weights: new Uint8Array(5),
   textLengths: [2, 2, 2, 2, 2],
+  drafted: new Uint8Array(5),
 });
 
 describe("wordsOf", () => {

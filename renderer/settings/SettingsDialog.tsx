@@ -1,34 +1,13 @@
 // Preferences, each row with label, help and control; changes apply at once unless the row says otherwise.
-import { useId, type ReactNode } from "react";
+import type { ReactNode } from "react";
 import type { Settings } from "../../electron/contract/settings.ts";
 import { languageNames, languages } from "../i18n/languages.ts";
 import { t } from "../i18n/texts.ts";
 import { Modal } from "../ui/Modal.tsx";
 import { AboutRows } from "./AboutRows.tsx";
+import { DraftingRows } from "./DraftingRows.tsx";
+import { fieldLook, NumberRow, Row } from "./rows.tsx";
 import { updateSettings, useSettings } from "../platform/settingsStore.ts";
-
-interface RowProps {
-  readonly label: string;
-  readonly help?: string;
-  children(id: string): ReactNode;
-}
-
-function Row({ label, help, children }: RowProps) {
-  const id = useId();
-  return (
-    <div className="flex items-start justify-between gap-4 border-b border-line/60 py-3 last:border-0">
-      <div className="min-w-0">
-        <label htmlFor={id} className="font-medium">
-          {label}
-        </label>
-        {help !== undefined && <p className="text-xs text-muted">{help}</p>}
-      </div>
-      {children(id)}
-    </div>
-  );
-}
-
-const fieldLook = "h-8 rounded-md border border-line bg-canvas px-2";
 
 interface ChoiceProps<K extends keyof Settings> {
   readonly name: K;
@@ -62,40 +41,6 @@ function Choice<K extends "language" | "theme" | "sendWith" | "chatTemplate">({
             </option>
           ))}
         </select>
-      )}
-    </Row>
-  );
-}
-
-interface NumberRowProps {
-  readonly label: string;
-  readonly help: string;
-  readonly value: number;
-  readonly min: number;
-  readonly max: number;
-  readonly step: number;
-  onChange(value: number): void;
-}
-
-function NumberRow({ label, help, value, min, max, step, onChange }: NumberRowProps) {
-  return (
-    <Row label={label} help={help}>
-      {(id) => (
-        <input
-          id={id}
-          type="number"
-          key={value}
-          defaultValue={value}
-          min={min}
-          max={max}
-          step={step}
-          className={`${fieldLook} w-28`}
-          onBlur={(event) => {
-            const next = Number(event.target.value);
-            if (event.target.value !== "" && event.target.validity.valid && next !== value) onChange(next);
-            else event.target.value = String(value);
-          }}
-        />
       )}
     </Row>
   );
@@ -278,6 +223,9 @@ export function SettingsDialog({ open, onClose }: { readonly open: boolean; onCl
             ["plain", t("settings.chatTemplatePlain")],
           ]}
         />
+      </Section>
+      <Section title={t("settings.drafting")}>
+        <DraftingRows />
       </Section>
       <Section title={t("settings.about")}>
         <AboutRows />

@@ -1,5 +1,5 @@
 // The services as the composition root wires them, on a real database, above a scripted engine.
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, realpathSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
@@ -346,6 +346,33 @@ describe("models", () => {
     await expect(models.load({ modelId: added.id })).rejects.toMatchObject({ code: "not-found" });
     await models.remove({ modelId: added.id });
     await expect(models.remove({ modelId: "embedded" })).rejects.toMatchObject({ code: "bad-argument" });
+  });
+
+  it("draft as was chosen for them, from the next answer on", async () => {
+    const { chat, models } = app.handlers;
+    const path = join(folder, "dflash-own.gguf");
+    writeFileSync(path, "d");
+    const { id } = await chat.createConversation({});
+    await answered(id, null, "Hi", "Yes");
+    expect(engine.loads).toMatchObject([{ drafters: [] }]);
+    expect((await runOf(0)).request.draft).toEqual({ mode: "auto", length: 0 });
+    await expect(models.setDrafting({ modelId: "embedded", drafter: join(folder, "no.gguf") })).rejects.toMatchObject({
+      code: "not-found",
+    });
+    await models.setDrafting({ modelId: "embedded", mode: "fixed", length: 5, drafter: path });
+    const before = engine.runs.length;
+    const turn = await answered(id, null, "Hi again", "Yes");
+    expect(engine.loads.slice(1)).toMatchObject([{ drafters: [realpathSync(path)] }]);
+    expect((await runOf(before)).request.draft).toEqual({ mode: "auto", length: 5 });
+    const stored = (await chat.getMessages({ conversationId: id })).find(
+      (message) => message.id === turn.assistantMessage.id,
+    );
+    expect(stored?.run?.draft).toEqual({ mode: "auto", length: 5 });
+    expect(await models.getDrafting({ modelId: "embedded" })).toMatchObject({
+      mode: "fixed",
+      length: 5,
+      trouble: null,
+    });
   });
 
   it("report progress and can be cancelled", async () => {

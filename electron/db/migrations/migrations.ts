@@ -3,6 +3,7 @@ import { conversationsMigration } from "./0001-conversations.ts";
 import { pinsAndTracesMigration } from "./0002-pins-and-traces.ts";
 import { chatMigration } from "./0003-chat.ts";
 import { templatesMigration } from "./0004-templates.ts";
+import { draftingMigration } from "./0005-drafting.ts";
 
 export interface Migration {
   readonly version: number;
@@ -16,4 +17,5 @@ export const migrations: readonly Migration[] = [
   pinsAndTracesMigration,
   chatMigration,
   templatesMigration,
+  draftingMigration,
 ];
