@@ -50,7 +50,7 @@ export function StatusBar() {
       className="flex h-6 shrink-0 items-center gap-4 border-t border-line bg-surface px-3 text-xs text-muted"
     >
       <button type="button" onClick={onEngine} className="flex items-center gap-1.5 hover:text-ink">
-        <span aria-hidden className={`size-2 rounded-full ${light}`} />
+        <span aria-hidden className={`status-light size-2 rounded-full ${light}`} />
         <span data-testid="engine-state">{text}</span>
       </button>
       {status !== null && status.residentBytes > 0 && (

@@ -153,8 +153,13 @@ export function shortcutText(action: Action, mac = onMac()): string | undefined 
 /** 'mod+shift+o' -> 'Ctrl+Shift+O', or with Mac symbols. */
 export function keysText(keys: string, mac = onMac()): string {
   const names: Readonly<Record<string, string>> = mac
-    ? { mod: "⌘", shift: "⇧", alt: "⌥", escape: "Esc" }
-    : { mod: "Ctrl", shift: "Shift", alt: "Alt", escape: "Esc" };
+    ? { mod: "⌘", shift: "⇧", alt: "⌥", escape: t("app.keyEscape") }
+    : {
+        mod: t("app.keyCtrl"),
+        shift: t("app.keyShift"),
+        alt: t("app.keyAlt"),
+        escape: t("app.keyEscape"),
+      };
   return keys
     .split("+")
     .map((key) => names[key] ?? key.toUpperCase())

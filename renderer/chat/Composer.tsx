@@ -84,9 +84,10 @@ export function Composer() {
           type="button"
           aria-label={busy ? t("chat.stop") : t("chat.send")}
           title={busy ? t("chat.stopEsc") : t("chat.send")}
-          disabled={!busy && draft.trim() === ""}
+          // Not `disabled`: at the end of an answer that would take the focus from whoever has just stopped it.
+          aria-disabled={!busy && draft.trim() === ""}
           onClick={() => (busy ? void stopRun.perform() : send())}
-          className="flex size-9 shrink-0 items-center justify-center rounded-full bg-accent text-on-accent disabled:opacity-40"
+          className="flex size-9 shrink-0 items-center justify-center rounded-full border border-transparent bg-accent text-on-accent aria-disabled:opacity-40"
         >
           {busy ? <Square size={14} fill="currentColor" aria-hidden /> : <ArrowUp size={18} aria-hidden />}
         </button>

@@ -105,7 +105,11 @@ export function ConversationRow({ conversation, open, generating }: RowProps) {
         className="flex h-full min-w-0 flex-1 items-center gap-2 text-left"
       >
         {generating && (
-          <span aria-label={t("chat.answering")} role="img" className="size-2 shrink-0 rounded-full bg-accent" />
+          <span
+            aria-label={t("chat.answering")}
+            role="img"
+            className="status-light size-2 shrink-0 rounded-full bg-accent"
+          />
         )}
         <span className="truncate">{conversation.title}</span>
       </button>

@@ -4,7 +4,7 @@ import { t } from "../i18n/texts.ts";
 import { errorText } from "../platform/errorText.ts";
 import { reportError } from "../platform/toasts.ts";
 import { Button } from "../ui/Button.tsx";
-import { formatDateTime, formatDuration } from "../ui/format.ts";
+import { formatDateTime, formatDuration, formatNumber } from "../ui/format.ts";
 import { Modal } from "../ui/Modal.tsx";
 import { runAgainExactly, shownRunId } from "./actions/messageActions.ts";
 import { useChat } from "./chatStore.ts";
@@ -27,9 +27,9 @@ function recipe(run: Run): Fact[] {
     [t("settings.chatTemplate"), templateName(run.templateId)],
     [t("settings.engine"), run.engineVersion],
     [t("settings.seed"), String(run.seed)],
-    [t("settings.temperature"), String(sampler.temperature)],
-    ["Top-k · top-p · min-p", `${sampler.topK} · ${sampler.topP} · ${sampler.minP}`],
-    [t("settings.repetitionPenalty"), String(sampler.repetitionPenalty)],
+    [t("settings.temperature"), formatNumber(sampler.temperature)],
+    ["Top-k · top-p · min-p", [sampler.topK, sampler.topP, sampler.minP].map(formatNumber).join(" · ")],
+    [t("settings.repetitionPenalty"), formatNumber(sampler.repetitionPenalty)],
     [t("settings.maxTokens"), t("chat.tokens", { count: sampler.maxTokens })],
     ...(sampler.stop.length === 0
       ? []

@@ -57,7 +57,7 @@ export const MessageView = memo(function MessageView({ message, busy, AnswerText
   if (message.role === "user") {
     return (
       <article aria-label={t("chat.you")} className="thread-item group flex flex-col items-end">
-        <div className="max-w-[80%] rounded-2xl bg-bubble px-4 py-2.5 text-base leading-relaxed wrap-anywhere whitespace-pre-wrap">
+        <div className="max-w-[80%] rounded-2xl border border-transparent bg-bubble px-4 py-2.5 text-base leading-relaxed wrap-anywhere whitespace-pre-wrap">
           {text}
         </div>
         <MessageActions message={message} busy={busy} />

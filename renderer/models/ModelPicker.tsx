@@ -146,7 +146,7 @@ export function ModelPicker() {
         aria-label={t("models.pill", { model: `${title}${context}`, state: t(`models.state-${loaded.state}`) })}
         className="flex h-8 max-w-full items-center gap-2 rounded-full border border-line bg-raised px-3 text-[13px] hover:bg-hover"
       >
-        <span aria-hidden className={`size-2 shrink-0 rounded-full ${stateLight[loaded.state]}`} />
+        <span aria-hidden className={`status-light size-2 shrink-0 rounded-full ${stateLight[loaded.state]}`} />
         <span className="truncate">
           {title}
           {context}

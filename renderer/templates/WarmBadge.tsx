@@ -32,7 +32,7 @@ export function WarmBadge({ warmth }: { readonly warmth: Warmth }) {
       title={facts === "" ? help : `${help} ${facts}`}
       className="flex shrink-0 items-center gap-1.5 text-xs text-muted"
     >
-      <span aria-hidden className={`size-2 rounded-full ${dots[warmth.state]}`} />
+      <span aria-hidden className={`status-light size-2 rounded-full ${dots[warmth.state]}`} />
       {t(`templates.warmth-${warmth.state}`)}
     </span>
   );

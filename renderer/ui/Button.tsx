@@ -2,7 +2,7 @@
 import type { ComponentPropsWithRef } from "react";
 
 const looks = {
-  primary: "bg-accent text-on-accent hover:opacity-90",
+  primary: "border border-transparent bg-accent text-on-accent hover:opacity-90",
   plain: "border border-line bg-raised text-ink hover:bg-hover",
   danger: "border border-danger text-danger hover:bg-hover",
 } as const;

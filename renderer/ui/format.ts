@@ -36,6 +36,9 @@ export function formatDuration(ms: number): string {
 
 export const formatCount = (count: number): string => numberText(count, {});
 
+/** As precise as it is: a setting, not a measurement. */
+export const formatNumber = (value: number): string => numberText(value, { maximumSignificantDigits: 15 });
+
 /** With exactly so many digits after the decimal point. */
 export const formatDecimal = (value: number, digits: number): string =>
   numberText(value, { minimumFractionDigits: digits, maximumFractionDigits: digits });

@@ -36,17 +36,18 @@ export class ConclaveApp {
     return this.#started;
   }
 
-  async start(): Promise<Page> {
+  /** @param composerName what the message box is called in the app's language. */
+  async start(composerName = "Message"): Promise<Page> {
     this.#started = await this.#startEntry();
-    await this.page.getByRole("textbox", { name: "Message" }).waitFor({ timeout: 30_000 });
+    await this.page.getByRole("textbox", { name: composerName }).waitFor({ timeout: 30_000 });
     return this.page;
   }
 
   /** Closes the app as a user does and opens it again on the same data. `between` may change what lies on disk. */
-  async restart(between: () => void | Promise<void> = () => undefined): Promise<Page> {
+  async restart(between: () => void | Promise<void> = () => undefined, composerName?: string): Promise<Page> {
     await this.close();
     await between();
-    return this.start();
+    return this.start(composerName);
   }
 
   killEngine(): Promise<void> {

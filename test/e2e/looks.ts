@@ -11,6 +11,39 @@ export async function choose(page: Page, theme: "light" | "dark"): Promise<void>
   await expect(page.locator("html")).toHaveAttribute("data-theme", theme);
 }
 
+/**
+ * Texts and controls that do not fit: words wider than a box that neither scrolls nor shortens them with an ellipsis,
+ * controls beyond the window's edges, and a page wider than the window.
+ */
+export async function cutOff(page: Page): Promise<string[]> {
+  return page.evaluate(() => {
+    const found: string[] = [];
+    const { scrollWidth, clientWidth } = document.documentElement;
+    if (scrollWidth > clientWidth) found.push(`the page is ${scrollWidth} px wide in ${clientWidth}`);
+    const scrolls = (element: Element): boolean => /auto|scroll/.test(getComputedStyle(element).overflowX);
+    for (const element of document.querySelectorAll<HTMLElement>("body *")) {
+      const box = element.getBoundingClientRect();
+      const name = (element.getAttribute("aria-label") ?? element.textContent ?? "").trim().slice(0, 60);
+      if (box.width <= 1 || box.height <= 1 || name === "" || !element.checkVisibility()) continue;
+      const { overflowX, textOverflow } = getComputedStyle(element);
+      const hides = overflowX === "hidden" || overflowX === "clip";
+      if (
+        hides &&
+        !element.matches("input, textarea") &&
+        textOverflow !== "ellipsis" &&
+        element.scrollWidth > element.clientWidth + 1
+      ) {
+        found.push(`${name} needs ${element.scrollWidth} px and has ${element.clientWidth}`);
+      }
+      if (!element.matches("button, input, select, textarea, a")) continue;
+      let holder = element.parentElement;
+      while (holder !== null && !scrolls(holder)) holder = holder.parentElement;
+      if (holder === null && (box.left < -1 || box.right > innerWidth + 1)) found.push(`${name} is beyond the edge`);
+    }
+    return [...new Set(found)];
+  });
+}
+
 /** Where the pictures of docs/ are taken from: UPDATE_SCREENSHOTS=1 writes them there. */
 export function picture(name: string): string {
   const folder = process.env["UPDATE_SCREENSHOTS"] === "1" ? "docs/screenshots" : "out/test/screenshots";

@@ -49,6 +49,7 @@ export function CodeBlock({ className, children }: ComponentProps<"code">) {
       <pre
         // oxlint-disable-next-line jsx-a11y/no-noninteractive-tabindex
         tabIndex={0}
+        role="group"
         aria-label={t("chat.codeIn", { language })}
         className={`max-h-[480px] overflow-auto p-3 font-mono text-[13px] leading-5 ${wrap ? "whitespace-pre-wrap" : ""}`}
       >

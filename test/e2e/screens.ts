@@ -1,0 +1,114 @@
+// Every screen of the app, how to reach it with the keyboard or a click and how to leave it again, in the words of a
+// language. What is judged of all of them (axe, translations, room) is asked in a loop over this list.
+import type { Page } from "@playwright/test";
+import type { Texts } from "./texts.ts";
+
+export interface Screen {
+  readonly name: string;
+  open(page: Page, t: Texts): Promise<void>;
+  close(page: Page, t: Texts): Promise<void>;
+}
+
+const escape = (page: Page): Promise<void> => page.keyboard.press("Escape");
+const noDialog = async (page: Page): Promise<void> => {
+  await escape(page);
+  await page.getByRole("dialog").waitFor({ state: "detached" });
+};
+const composer = (page: Page, t: Texts) => page.getByRole("textbox", { name: t("chat.message"), exact: true });
+const lastAnswer = (page: Page, t: Texts) =>
+  page
+    .getByRole("region", { name: t("chat.thread"), exact: true })
+    .getByRole("article", { name: t("chat.answer"), exact: true })
+    .last();
+const stay = async (): Promise<void> => {};
+
+/** Sends a short question and waits for the end of the answer. */
+export async function ask(page: Page, t: Texts, question: string): Promise<void> {
+  await composer(page, t).fill(question);
+  await page.keyboard.press("Enter");
+  await lastAnswer(page, t).and(page.locator("[aria-busy=false]")).waitFor({ timeout: 60_000 });
+}
+
+const dialogByKeys = (name: string, keys: string): Screen => ({
+  name,
+  open: async (page) => {
+    await page.keyboard.press(keys);
+    await page.getByRole("dialog").waitFor();
+  },
+  close: noDialog,
+});
+
+/** In an order in which each can be opened when the one before it was closed. */
+export const screens: readonly Screen[] = [
+  { name: "beginning", open: stay, close: stay },
+  dialogByKeys("settings", "Control+,"),
+  dialogByKeys("shortcuts", "Control+/"),
+  dialogByKeys("commands", "Control+p"),
+  dialogByKeys("models", "Control+l"),
+  {
+    name: "templates",
+    open: async (page, t) => {
+      await page.keyboard.press("Control+p");
+      await page.keyboard.type(t("templates.title"));
+      await page.keyboard.press("Enter");
+      await page.getByRole("dialog", { name: t("templates.title") }).waitFor();
+      await page.getByRole("region", { name: t("templates.template"), exact: true }).waitFor();
+    },
+    close: noDialog,
+  },
+  {
+    name: "slash",
+    open: async (page, t) => {
+      await composer(page, t).fill("/");
+      await page.getByRole("option").first().waitFor();
+    },
+    close: (page, t) => composer(page, t).fill(""),
+  },
+  {
+    name: "template-form",
+    open: async (page, t) => {
+      await composer(page, t).fill("/tutor");
+      await page.getByRole("option").first().waitFor();
+      await page.keyboard.press("Enter");
+      await page.getByRole("form").waitFor();
+    },
+    close: escape,
+  },
+  { name: "answer", open: (page, t) => ask(page, t, "Who are you?"), close: stay },
+  {
+    name: "conversation-settings",
+    open: (page, t) => page.getByRole("tab", { name: t("settings.title") }).click(),
+    close: (page, t) => page.getByRole("tab", { name: t("experts.title") }).click(),
+  },
+  {
+    name: "details",
+    open: async (page, t) => {
+      await lastAnswer(page, t)
+        .getByRole("button", { name: t("chat.moreForMessage") })
+        .click();
+      await page.getByRole("menuitem", { name: t("chat.details") }).click();
+      await page.getByRole("dialog").waitFor();
+    },
+    close: noDialog,
+  },
+  {
+    name: "context",
+    open: async (page, t) => {
+      await page
+        .getByRole("button", { name: /\d \/ \d/ })
+        .or(page.getByText(/^[\d.,k]+ \/ [\d.,k]+$/))
+        .first()
+        .click();
+      await page.getByRole("dialog", { name: t("chat.context"), exact: true }).waitFor();
+    },
+    close: noDialog,
+  },
+  {
+    name: "find",
+    open: async (page, t) => {
+      await page.keyboard.press("Control+f");
+      await page.getByRole("search", { name: t("chat.findInChat") }).waitFor();
+    },
+    close: escape,
+  },
+];
