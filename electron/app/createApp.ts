@@ -1,6 +1,7 @@
 // The composition root: opens the database, builds every service once and wires them to each other, for either entry.
 // Services know each other only through the small functions passed here.
 import { join } from "node:path";
+import { createAttachmentsService } from "../chat/attachmentsService.ts";
 import { createChatService } from "../chat/chatService.ts";
 import { createLibraryService } from "../chat/libraryService.ts";
 import type { Notice } from "../contract/app.ts";
@@ -150,6 +151,7 @@ export function createApp(options: AppOptions): App {
       },
     },
     chat,
+    attachments: createAttachmentsService({ database, publish }),
     library: createLibraryService({ database, publish }),
     models,
     experts,

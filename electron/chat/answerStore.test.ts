@@ -50,6 +50,7 @@ function answer() {
       state,
       createdAt: 1,
       parts: [{ type: "text", text }],
+      attachments: [],
       run: null,
       hasTrace: false,
     }),

@@ -5,6 +5,7 @@ import { randomUUID } from "node:crypto";
 import type { ContextUse, Message } from "../contract/chat.ts";
 import { AppError, type WireError } from "../contract/errors.ts";
 import type { CallArguments, ServiceHandlers, Services } from "../contract/ipc.ts";
+import { attachedText } from "../db/attachments.ts";
 import {
   findConversation,
   insertConversation,
@@ -17,13 +18,14 @@ import { interruptLeftovers, purgeMessages } from "../db/messages.ts";
 import { searchMessages } from "../db/search.ts";
 import type { EngineApi } from "../engine/engineApi.ts";
 import { createAnswerStore } from "./answerStore.ts";
+import { attachedFile } from "./attachedFiles.ts";
 import { beginningOf } from "./beginning.ts";
 import { newestLeafUnder } from "./branches.ts";
 import { answerRoom, createContextFit } from "./contextFit.ts";
 import { createConversations } from "./conversations.ts";
 import { createMessageEdits } from "./messageEdits.ts";
 import { createTitler } from "./titler.ts";
-import { branchTurns, textOf } from "./transcript.ts";
+import { textOf } from "./transcript.ts";
 import { createTurns, type TurnDependencies } from "./turns.ts";
 
 const undoMs = 24 * 60 * 60 * 1000;
@@ -76,7 +78,21 @@ export function createChatService(dependencies: ChatDependencies): ChatService {
     return { ...message, parentId };
   }
 
-  async function contextUse({ conversationId, draft }: Input<"getContextUse">): Promise<ContextUse | null> {
+  /** Tokens by attachment. One that was removed meanwhile counts for nothing. */
+  async function countAttachments(modelId: string, ids: readonly string[]): Promise<Record<string, number>> {
+    const counts = ids.map(async (id): Promise<[string, number]> => {
+      try {
+        return [id, await contextFit.countText(modelId, attachedFile(attachedText(database, id)))];
+      } catch (error) {
+        if (error instanceof AppError && error.code === "not-found") return [id, 0];
+        throw error;
+      }
+    });
+    return Object.fromEntries(await Promise.all(counts));
+  }
+
+  async function contextUse(input: Input<"getContextUse">): Promise<ContextUse | null> {
+    const { conversationId, draft, attachmentIds = [] } = input;
     const loaded = await models.getLoaded({});
     if (loaded.state !== "ready") return null;
     const { modelId, context } = loaded;
@@ -86,19 +102,22 @@ export function createChatService(dependencies: ChatDependencies): ChatService {
     const { prefixes } = dependencies;
     const prefix = conversation === null ? null : prefixes.prefix(prefixes.appliedTo(conversation.id));
     const maxTokens = conversation?.sampler.maxTokens ?? preferences.sampler.maxTokens;
-    const draftTokens = draft === "" ? 0 : await contextFit.countText(modelId, draft);
+    const attachments = await countAttachments(modelId, attachmentIds);
+    const draftTokens = Object.values(attachments).reduce(
+      (sum, count) => sum + count,
+      draft === "" ? 0 : await contextFit.countText(modelId, draft),
+    );
     const reserved = answerRoom(maxTokens, context);
-    const branch =
-      conversation === null ? [] : branchTurns(conversations.messages(conversation.id), conversation.activeLeafId);
+    const beginning = { modelId, ...beginningOf(conversation, preferences, prefix) };
     const { used, dropped } = await contextFit.fit({
-      modelId,
-      ...beginningOf(conversation, preferences, prefix),
-      turns: branch,
+      ...beginning,
+      turns: conversation === null ? [] : conversations.turns(conversation.id, conversation.activeLeafId),
       startId: conversation?.contextStartId ?? null,
       context,
       reserved: reserved + draftTokens,
     });
-    return { used: used + draftTokens, context, reserved, contextTrained, ...dropped };
+    const overflow = Math.max(0, draftTokens + (await contextFit.countBeginning(beginning)) + reserved - context);
+    return { used: used + draftTokens, context, reserved, contextTrained, ...dropped, attachments, overflow };
   }
 
   return {
@@ -142,10 +161,10 @@ export function createChatService(dependencies: ChatDependencies): ChatService {
       return conversations.change(conversationId, { contextStartId: messageId });
     },
     getContextUse: contextUse,
-    async sendMessage({ conversationId, parentId, text }) {
+    async sendMessage({ conversationId, parentId, text, attachmentIds }) {
       conversations.get(conversationId);
       if (parentId !== null) conversations.message(conversationId, parentId);
-      return turns.start({ conversationId, parentId, text });
+      return turns.start({ conversationId, parentId, text, attachmentIds });
     },
     async regenerate({ messageId, modelId, sampler, exactly }) {
       const message = conversations.message(null, messageId);

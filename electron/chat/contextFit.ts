@@ -32,6 +32,8 @@ export interface Fitted {
 export interface ContextFit {
   fit(request: FitRequest): Promise<Fitted>;
   countText(modelId: string, text: string): Promise<number>;
+  /** Of the texts before the first turn, without what the chat template puts around them. */
+  countBeginning(request: Pick<FitRequest, "modelId" | "systemPrompt" | "examples">): Promise<number>;
 }
 
 /** @returns tokens kept free for an answer: as many as it may have, but never more than a quarter of the context. */
@@ -71,12 +73,11 @@ export function createContextFit(engine: Pick<EngineApi, "countTokens" | "countP
     );
   }
 
-  /** Of the texts before the first turn, without what the chat template puts around them. */
-  async function countBeginning({ modelId, systemPrompt, examples }: FitRequest): Promise<number> {
+  const countBeginning: ContextFit["countBeginning"] = async ({ modelId, systemPrompt, examples }) => {
     const texts = [systemPrompt, ...examples.map(({ content }) => content)].filter((text) => text.trim() !== "");
     const counts = await Promise.all(texts.map((text) => countText(modelId, text)));
     return counts.reduce((sum, count) => sum + count, 0);
-  }
+  };
 
   /** How many turns the first guess leaves out: counts of single turns and an equal share of the template for each. */
   async function guess(request: FitRequest, from: number, whole: number, room: number): Promise<number> {
@@ -94,6 +95,7 @@ export function createContextFit(engine: Pick<EngineApi, "countTokens" | "countP
 
   return {
     countText,
+    countBeginning,
     async fit(request) {
       const { turns, context, reserved } = request;
       if (turns.length === 0) {

@@ -3,9 +3,11 @@
 import type { Conversation, Message } from "../contract/chat.ts";
 import { AppError } from "../contract/errors.ts";
 import type { Publish } from "../contract/ipc.ts";
+import { textsByMessage } from "../db/attachments.ts";
 import { findConversation, listConversations, updateConversation } from "../db/conversations.ts";
 import type { Database } from "../db/database.ts";
 import { findMessage, listMessages } from "../db/messages.ts";
+import { type BranchTurn, branchTurns } from "./transcript.ts";
 
 export interface Conversations {
   all(): Conversation[];
@@ -16,6 +18,8 @@ export interface Conversations {
   change(id: string, values: Parameters<typeof updateConversation>[2]): Conversation;
   /** The stored tree with running and not yet stored answers as they are in memory. */
   messages(id: string): Message[];
+  /** What the model is given of the branch that ends here, attachments included. */
+  turns(id: string, leafId: string | null): BranchTurn[];
   /** @param conversationId null: wherever it is. @throws AppError 'not-found'. */
   message(conversationId: string | null, messageId: string): Message;
   /** Tells the windows what differs from the tree `before`. */
@@ -57,6 +61,7 @@ export function createConversations(
       return announce(id);
     },
     messages,
+    turns: (id, leafId) => branchTurns(messages(id), leafId, textsByMessage(database, id)),
     message(conversationId, messageId) {
       const message = findMessage(database, messageId);
       if (message === undefined || (conversationId !== null && message.conversationId !== conversationId)) {

@@ -2,13 +2,16 @@
 // ShareGPT's JSON lines are for other programs and hold the shown thread of each conversation on one line.
 import type { Conversation, Message } from "../contract/chat.ts";
 import type { ExportFormat } from "../contract/library.ts";
+import type { AttachedText } from "../db/attachments.ts";
+import { withAttachments } from "./attachedFiles.ts";
 import { branchTo } from "./branches.ts";
-import { textOf } from "./transcript.ts";
+import { type AttachedTexts, textOf } from "./transcript.ts";
 
 export interface ExportedConversation {
   readonly conversation: Conversation;
   /** The whole tree, oldest first. */
   readonly messages: readonly Message[];
+  readonly attached: AttachedTexts;
 }
 
 export interface ExportedFile {
@@ -54,10 +57,27 @@ export function fileNameOf(title: string): string {
 
 const lines = (records: readonly unknown[]): string => records.map((record) => `${JSON.stringify(record)}\n`).join("");
 
-const shownThread = ({ conversation, messages }: ExportedConversation): Message[] =>
-  branchTo(messages, conversation.activeLeafId).filter((message) => textOf(message) !== "");
+interface ShownTurn {
+  readonly message: Message;
+  /** With its attachments, as the model got it. */
+  readonly content: string;
+}
 
-function whole({ conversation, messages }: ExportedConversation): unknown {
+const shownThread = ({ conversation, messages, attached }: ExportedConversation): ShownTurn[] =>
+  branchTo(messages, conversation.activeLeafId)
+    .map((message) => ({ message, content: withAttachments(textOf(message), attached.get(message.id) ?? []) }))
+    .filter(({ content }) => content !== "");
+
+const wholeAttachment = ({ name, kind, language, bytes, facts, text }: AttachedText): unknown => ({
+  name,
+  kind,
+  language,
+  bytes,
+  facts,
+  text,
+});
+
+function whole({ conversation, messages, attached }: ExportedConversation): unknown {
   const { title, createdAt, updatedAt, activeLeafId, systemPrompt, sampler, pinned, archived } = conversation;
   const tree = messages.map(({ id, parentId, role, state, createdAt: writtenAt, parts, run }) => ({
     id,
@@ -66,6 +86,7 @@ function whole({ conversation, messages }: ExportedConversation): unknown {
     state,
     createdAt: writtenAt,
     parts,
+    ...(attached.has(id) ? { attachments: attached.get(id)?.map(wholeAttachment) } : {}),
     run,
   }));
   return { title, createdAt, updatedAt, activeLeafId, systemPrompt, sampler, pinned, archived, messages: tree };
@@ -73,9 +94,9 @@ function whole({ conversation, messages }: ExportedConversation): unknown {
 
 function asMarkdown(exported: ExportedConversation): string {
   const { title, systemPrompt } = exported.conversation;
-  const turns = shownThread(exported).map((message) => {
+  const turns = shownThread(exported).map(({ message, content }) => {
     const speaker = message.role === "user" ? "You" : (message.run?.modelName ?? "Assistant");
-    return `## ${speaker}\n\n${textOf(message)}\n`;
+    return `## ${speaker}\n\n${content}\n`;
   });
   const quoted = systemPrompt === "" ? [] : [`${systemPrompt.replaceAll(/^/gm, "> ")}\n`];
   return [`# ${title}\n`, ...quoted, ...turns].join("\n");
@@ -84,7 +105,7 @@ function asMarkdown(exported: ExportedConversation): string {
 function asOpenAi(exported: ExportedConversation): { role: string; content: string }[] {
   const { systemPrompt } = exported.conversation;
   const system = systemPrompt === "" ? [] : [{ role: "system", content: systemPrompt }];
-  return [...system, ...shownThread(exported).map((message) => ({ role: message.role, content: textOf(message) }))];
+  return [...system, ...shownThread(exported).map(({ message, content }) => ({ role: message.role, content }))];
 }
 
 const shareGptNames: Readonly<Record<string, string>> = { system: "system", user: "human", assistant: "gpt" };

@@ -25,6 +25,7 @@ const message = (id: string, parentId: string | null, role: Message["role"], tex
   state: "complete",
   createdAt: 5,
   parts: [{ type: "text", text }],
+  attachments: [],
   run: null,
   hasTrace: false,
 });
@@ -33,7 +34,8 @@ const messages = [
   message("a1", "u", "assistant", "The Rhine"),
   message("a2", "u", "assistant", "The Danube\n\n```\ncode\n```"),
 ];
-const file = (format: Parameters<typeof exportFile>[1]) => exportFile([{ conversation, messages }], format);
+const file = (format: Parameters<typeof exportFile>[1]) =>
+  exportFile([{ conversation, messages, attached: new Map() }], format);
 
 describe("exports", () => {
   it("read well as Markdown: the shown thread under its title", () =>
@@ -57,8 +59,8 @@ describe("exports", () => {
     ]);
     const two = exportFile(
       [
-        { conversation, messages },
-        { conversation, messages },
+        { conversation, messages, attached: new Map() },
+        { conversation, messages, attached: new Map() },
       ],
       "sharegpt",
     );
@@ -114,5 +116,31 @@ describe("imports", () => {
         /Conversation 1 of the file is not a tree at message 2/,
       );
     }
+  });
+});
+
+describe("attachments in files", () => {
+  const attached = {
+    name: "rivers.csv",
+    kind: "csv" as const,
+    language: "csv",
+    bytes: 12,
+    facts: { rows: 2, columns: 1 },
+    text: "river\nRhine",
+  };
+  const exported = [{ conversation, messages, attached: new Map([["u", [attached]]]) }];
+
+  it("come back as they were", () => {
+    const [imported] = parseImport(exportFile(exported, "conclave").text, 9);
+    expect(imported?.messages.map(({ attachments }) => attachments)).toEqual([[attached], [], []]);
+  });
+
+  it("stand before the words for people and other programs", () => {
+    const content = "Attached file: rivers.csv\n```csv\nriver\nRhine\n```\n\nWhich river?";
+    expect(exportFile(exported, "markdown").text).toContain(`## You\n\n${content}\n`);
+    expect(JSON.parse(exportFile(exported, "sharegpt").text).conversations[1]).toEqual({
+      from: "human",
+      value: content,
+    });
   });
 });

@@ -1,6 +1,7 @@
 // Pure: the text of a file -> conversations, checked before anything is stored. Reads our own JSON whole, and OpenAI's and
 // ShareGPT's records, one a line or in a list. What cannot be read is refused with the place, never half imported.
 import { z } from "zod";
+import { newAttachmentSchema } from "../contract/attachments.ts";
 import { type Message, messagePartSchema, messageStates, runSchema, samplerSchema } from "../contract/chat.ts";
 import { AppError } from "../contract/errors.ts";
 
@@ -12,6 +13,8 @@ const importedMessageSchema = z.object({
   state: z.enum(messageStates),
   createdAt: z.number(),
   parts: z.array(messagePartSchema),
+  /** Absent from files that are older than attachments. */
+  attachments: z.array(newAttachmentSchema).default([]),
   run: runSchema.nullable(),
 });
 export type ImportedMessage = z.infer<typeof importedMessageSchema>;
@@ -125,6 +128,7 @@ function linear(turns: readonly Turn[], title: string | undefined, now: number):
     state: "complete",
     createdAt: now,
     parts: [{ type: "text", text: content }],
+    attachments: [],
     run: null,
   }));
   return {

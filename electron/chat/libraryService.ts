@@ -4,6 +4,7 @@ import type { Conversation } from "../contract/chat.ts";
 import { AppError } from "../contract/errors.ts";
 import type { Folder } from "../contract/library.ts";
 import type { Publish, ServiceHandlers } from "../contract/ipc.ts";
+import { textsByMessage } from "../db/attachments.ts";
 import { insertConversation, updateConversation } from "../db/conversations.ts";
 import type { Database } from "../db/database.ts";
 import { listDrafts, purgeDrafts, saveDraft } from "../db/drafts.ts";
@@ -90,6 +91,7 @@ export function createLibraryService(dependencies: LibraryDependencies): Service
       const exported = conversationIds.map((id) => ({
         conversation: conversations.get(id),
         messages: conversations.messages(id),
+        attached: textsByMessage(database, id),
       }));
       return exportFile(exported, format);
     },

@@ -3,6 +3,7 @@
 import { randomUUID } from "node:crypto";
 import type { Conversation, Message } from "../contract/chat.ts";
 import { AppError } from "../contract/errors.ts";
+import { sendAttachments } from "../db/attachments.ts";
 import { insertConversation, updateConversation } from "../db/conversations.ts";
 import { copyMessages } from "../db/copyConversation.ts";
 import type { Database } from "../db/database.ts";
@@ -66,12 +67,17 @@ export function createMessageEdits(dependencies: MessageEditDependencies): Messa
 
   return {
     edit(messageId, text) {
-      const { conversationId, parentId, role } = conversations.message(null, messageId);
+      const { conversationId, parentId, role, attachments } = conversations.message(null, messageId);
       conversations.get(conversationId);
       requireQuiet(conversationId);
       const id = randomUUID();
       changeTree(conversationId, () => {
         insertMessage(database, { id, conversationId, parentId, role, state: "complete", createdAt: now(), text });
+        sendAttachments(
+          database,
+          { id, conversationId },
+          attachments.map((attachment) => attachment.id),
+        );
         return id;
       });
       return conversations.message(conversationId, id);

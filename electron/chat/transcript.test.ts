@@ -14,6 +14,7 @@ function message(id: string, parentId: string | null, role: Message["role"], tex
       { type: "reasoning", text: "secret thoughts" },
       { type: "text", text },
     ],
+    attachments: [],
     run: null,
     hasTrace: false,
   };

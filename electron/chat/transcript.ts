@@ -2,7 +2,9 @@
 // out, and neighbours of one role become one turn, because many chat templates refuse roles that do not alternate. When
 // the branch does not fit, whole turns are left out from the oldest on, and the caller learns which.
 import type { Message } from "../contract/chat.ts";
+import type { AttachedText } from "../db/attachments.ts";
 import type { ChatTurn } from "../engine/engineApi.ts";
+import { withAttachments } from "./attachedFiles.ts";
 import { branchTo } from "./branches.ts";
 
 export function textOf(message: Pick<Message, "parts">): string {
@@ -18,11 +20,20 @@ export interface BranchTurn extends ChatTurn {
   readonly messageIds: readonly string[];
 }
 
-/** @param leafId the last message that is sent; null: none. */
-export function branchTurns(messages: readonly Message[], leafId: string | null): BranchTurn[] {
+export type AttachedTexts = ReadonlyMap<string, readonly AttachedText[]>;
+
+/**
+ * @param leafId the last message that is sent; null: none.
+ * @param attached the texts of attachments by message; they stand before what the message says.
+ */
+export function branchTurns(
+  messages: readonly Message[],
+  leafId: string | null,
+  attached: AttachedTexts = new Map(),
+): BranchTurn[] {
   const turns: BranchTurn[] = [];
   for (const message of branchTo(messages, leafId)) {
-    const content = textOf(message);
+    const content = withAttachments(textOf(message), attached.get(message.id) ?? []);
     if (content === "") continue;
     const last = turns.at(-1);
     const messageIds = [message.id];

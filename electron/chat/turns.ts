@@ -6,11 +6,13 @@ import { AppError, type WireError } from "../contract/errors.ts";
 import type { TraceChunk } from "../contract/experts.ts";
 import type { Publish } from "../contract/ipc.ts";
 import type { LoadedModel } from "../contract/models.ts";
+import { sendAttachments } from "../db/attachments.ts";
 import { findConversation, nameUntitled, updateConversation } from "../db/conversations.ts";
 import type { Database } from "../db/database.ts";
 import { insertMessage } from "../db/messages.ts";
 import { insertRun } from "../db/runs.ts";
 import type { EngineApi } from "../engine/engineApi.ts";
+import { announceUnsent } from "./attachmentsService.ts";
 import { type AnswerRun, type PreparedPrompt, startAnswer } from "./answerRun.ts";
 import type { AnswerStore, TraceStore } from "./answerStore.ts";
 import { beginningOf, type ConversationPrefixes } from "./beginning.ts";
@@ -19,7 +21,7 @@ import type { Conversations } from "./conversations.ts";
 import { explainReuse, type PastPrompt, type PromptShape } from "./reuseReason.ts";
 import type { Titler } from "./titler.ts";
 import { titleFrom } from "./titles.ts";
-import { branchTurns, textOf } from "./transcript.ts";
+import { textOf } from "./transcript.ts";
 
 const closeWaitMs = 3000;
 
@@ -75,6 +77,7 @@ export interface TurnRequest {
   readonly parentId: string | null;
   /** null: a new answer to the message `parentId`. */
   readonly text: string | null;
+  readonly attachmentIds?: readonly string[] | undefined;
   readonly modelId?: string | undefined;
   readonly sampler?: Conversation["sampler"] | undefined;
   /** The answer that is continued, and its words. */
@@ -142,12 +145,8 @@ export function createTurns(dependencies: TurnDependencies): Turns {
     const userId = text === null ? parentId : randomUUID();
     const messageId = randomUUID();
     const run = newRun(request, model, createdAt);
-    database.transaction(() => {
-      if (text !== null && userId !== null) {
-        const facts = { role: "user", state: "complete" } as const;
-        insertMessage(database, { id: userId, conversationId, parentId, ...facts, createdAt, text });
-        nameUntitled(database, conversationId, titleFrom(text));
-      }
+    const changedDrafts = database.transaction(() => {
+      const drafts = text === null || userId === null ? [] : writeQuestion(request, userId, text, createdAt);
       insertMessage(database, {
         id: messageId,
         conversationId,
@@ -159,12 +158,25 @@ export function createTurns(dependencies: TurnDependencies): Turns {
       });
       insertRun(database, { ...run, messageId });
       updateConversation(database, conversationId, { activeLeafId: messageId, updatedAt: createdAt });
+      return drafts;
     });
+    for (const draftKey of changedDrafts) announceUnsent(dependencies, draftKey);
     return {
       runId: run.id,
       userMessage: text === null || userId === null ? null : conversations.message(conversationId, userId),
       assistantMessage: { ...conversations.message(conversationId, messageId), run },
     };
+  }
+
+  /** @returns the drafts whose attachments went with it. */
+  function writeQuestion(request: TurnRequest, id: string, text: string, createdAt: number): Iterable<string> {
+    const { conversationId, parentId, attachmentIds = [] } = request;
+    const facts = { role: "user", state: "complete" } as const;
+    insertMessage(database, { id, conversationId, parentId, ...facts, createdAt, text });
+    const drafts = sendAttachments(database, { id, conversationId }, attachmentIds);
+    const title = text === "" ? conversations.message(conversationId, id).attachments[0]?.name : text;
+    nameUntitled(database, conversationId, titleFrom(title ?? ""));
+    return drafts;
   }
 
   function newRun(request: TurnRequest, model: AnsweringModel, startedAt: number): Run {
@@ -253,7 +265,7 @@ export function createTurns(dependencies: TurnDependencies): Turns {
       modelId: model.id,
       systemPrompt,
       examples: beginning.examples,
-      turns: branchTurns(conversations.messages(conversation.id), parentId),
+      turns: conversations.turns(conversation.id, parentId),
       startId: like === null ? conversation.contextStartId : like.firstMessageId,
       context,
       reserved:

@@ -1,5 +1,6 @@
 // The chat service on the wire: conversations, messages as a tree, and the runs that write them.
 import { z } from "zod";
+import { attachmentSchema, maxAttachments } from "./attachments.ts";
 import { wireErrorSchema } from "./errors.ts";
 import { call, event, service } from "./service.ts";
 
@@ -171,6 +172,8 @@ export const messageSchema = z.object({
   state: z.enum(messageStates),
   createdAt: time,
   parts: z.array(messagePartSchema),
+  /** Without their text; attachments.getText reads it. */
+  attachments: z.array(attachmentSchema),
   run: runSchema.nullable(),
   /** True when an expert trace is stored; experts.getTrace reads it. */
   hasTrace: z.boolean(),
@@ -179,7 +182,7 @@ export type Message = z.infer<typeof messageSchema>;
 
 /** The next prompt of a conversation against what the model holds. Counts are tokens. */
 export const contextUseSchema = z.object({
-  /** What would be sent, draft included. */
+  /** What would be sent, draft and attachments included. */
   used: z.number(),
   /** All that the model holds, the answer included. */
   context: z.number(),
@@ -191,6 +194,10 @@ export const contextUseSchema = z.object({
   droppedTokens: z.number(),
   /** First message that would be sent; null: none yet. */
   firstMessageId: idSchema.nullable(),
+  /** Of each of the asked attachments as it would stand in the prompt, by id. */
+  attachments: z.record(z.string(), z.number()),
+  /** By how much the draft with its attachments is more than could be sent even alone; 0: it fits. */
+  overflow: z.number(),
 });
 export type ContextUse = z.infer<typeof contextUseSchema>;
 
@@ -234,11 +241,18 @@ export const chat = service({
     setActiveLeaf: call(z.object({ conversationId: idSchema, messageId: idSchema.nullable() }), conversationSchema),
     /** Adds a user message under `parentId` (null: a new root) and starts the answer. Editing = sending under the edited message's parent. */
     sendMessage: call(
-      z.object({
-        conversationId: idSchema,
-        parentId: idSchema.nullable(),
-        text: z.string().trim().min(1).max(maxMessageLength),
-      }),
+      z
+        .object({
+          conversationId: idSchema,
+          parentId: idSchema.nullable(),
+          text: z.string().trim().max(maxMessageLength),
+          /** Unsent ones, which become the message's, or another message's of the same conversation, which are copied. */
+          attachmentIds: z.array(idSchema).max(maxAttachments).optional(),
+        })
+        .refine(({ text, attachmentIds = [] }) => text !== "" || attachmentIds.length > 0, {
+          message: "a message needs words or an attachment",
+          path: ["text"],
+        }),
       turnStarted,
     ),
     /**
@@ -272,7 +286,11 @@ export const chat = service({
     setContextStart: call(z.object({ conversationId: idSchema, messageId: idSchema.nullable() }), conversationSchema),
     /** What the next message would take; null while no model is loaded. */
     getContextUse: call(
-      z.object({ conversationId: idSchema.nullable(), draft: z.string().max(maxMessageLength) }),
+      z.object({
+        conversationId: idSchema.nullable(),
+        draft: z.string().max(maxMessageLength),
+        attachmentIds: z.array(idSchema).max(maxAttachments).optional(),
+      }),
       contextUseSchema.nullable(),
     ),
     stopRun: call(z.object({ runId: idSchema }), z.null()),

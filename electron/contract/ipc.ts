@@ -2,6 +2,7 @@
 // derive from this map; nothing else names a channel.
 import type { z } from "zod";
 import { app } from "./app.ts";
+import { attachments } from "./attachments.ts";
 import { chat } from "./chat.ts";
 import { engine } from "./engine.ts";
 import { experts } from "./experts.ts";
@@ -11,10 +12,17 @@ import { type CallSpec, type ServiceSpec } from "./service.ts";
 import { settings } from "./settings.ts";
 import { templates } from "./templates.ts";
 
-export const services = { app, chat, library, models, engine, experts, settings, templates } as const satisfies Record<
-  string,
-  ServiceSpec
->;
+export const services = {
+  app,
+  chat,
+  attachments,
+  library,
+  models,
+  engine,
+  experts,
+  settings,
+  templates,
+} as const satisfies Record<string, ServiceSpec>;
 export type Services = typeof services;
 export type ServiceName = keyof Services;
 

@@ -1,4 +1,4 @@
-// Copies messages with their parts, runs and traces into another conversation, under new ids. Whole rows are copied inside
+// Copies messages with their parts, attachments, runs and traces into another conversation, under new ids. Whole rows are copied inside
 // SQLite, so that nothing about an answer is lost on the way.
 import { randomUUID } from "node:crypto";
 import { sql } from "kysely";
@@ -34,10 +34,18 @@ export function copyMessages(
       db.allRaw(sql`
         INSERT INTO message_parts (message_id, position, type, text, indexed)
         SELECT ${copy}, position, type, text, 1 FROM message_parts WHERE message_id = ${id} RETURNING seq`);
+      copyAttachments(db, id, copy);
       copyRunAndTrace(db, id, copy, newIds);
     }
   });
   return newIds;
+}
+
+function copyAttachments(db: Database, id: string, copy: string): void {
+  db.allRaw(sql`
+    INSERT INTO attachments (id, message_id, position, name, kind, language, bytes, characters, facts, text)
+    SELECT lower(hex(randomblob(16))), ${copy}, position, name, kind, language, bytes, characters, facts, text
+    FROM attachments WHERE message_id = ${id} RETURNING seq`);
 }
 
 function copyRunAndTrace(db: Database, id: string, copy: string, newIds: ReadonlyMap<string, string>): void {

@@ -1,6 +1,8 @@
 // Stores a conversation that came as a file: rows under new ids, all or none.
 import { randomUUID } from "node:crypto";
+import type { NewAttachment } from "../contract/attachments.ts";
 import type { Message, Run } from "../contract/chat.ts";
+import { insertAttachment } from "./attachments.ts";
 import type { Database } from "./database.ts";
 import { finishRun, insertRun } from "./runs.ts";
 
@@ -11,6 +13,7 @@ export interface MessageToImport {
   readonly state: Message["state"];
   readonly createdAt: number;
   readonly parts: Message["parts"];
+  readonly attachments: readonly NewAttachment[];
   readonly run: Run | null;
 }
 
@@ -23,7 +26,7 @@ export function importMessages(
   const newIds = new Map<string, string>();
   const renamed = (id: string | null): string | null => (id === null ? null : (newIds.get(id) ?? null));
   db.transaction(() => {
-    for (const { id, parentId, role, state, createdAt, parts, run } of messages) {
+    for (const { id, parentId, role, state, createdAt, parts, attachments, run } of messages) {
       const messageId = randomUUID();
       newIds.set(id, messageId);
       db.run(
@@ -40,6 +43,9 @@ export function importMessages(
         db.run(
           db.build.insertInto("message_parts").values({ message_id: messageId, position, type, text, indexed: 1 }),
         );
+      }
+      for (const [position, attachment] of attachments.entries()) {
+        insertAttachment(db, attachment, { messageId, position });
       }
       if (run === null) continue;
       const runId = randomUUID();

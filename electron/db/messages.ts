@@ -1,7 +1,8 @@
 // The messages table with its parts: the tree of a conversation. A whole message is put together here from messages,
-// message_parts, runs and expert_traces.
+// message_parts, attachments, runs and expert_traces.
 import type { Selectable } from "kysely";
 import type { Message, MessagePart } from "../contract/chat.ts";
+import { attachmentsOf, sentByMessage } from "./attachments.ts";
 import type { Database } from "./database.ts";
 import { runOfRow } from "./runs.ts";
 import type { MessagesTable, RunsTable } from "./schema.ts";
@@ -120,7 +121,11 @@ export function listMessages(db: Database, conversationId: string): Message[] {
       )
       .map((row) => row.message_id),
   );
-  return rows.map((row) => toMessage(row, parts.get(row.id) ?? [], runs.get(row.id), traced.has(row.id)));
+  const attached = sentByMessage(db, conversationId);
+  return rows.map((row) => {
+    const { id } = row;
+    return toMessage(row, parts.get(id) ?? [], attached.get(id) ?? [], runs.get(id), traced.has(id));
+  });
 }
 
 const messageQuery = (db: Database, id: string) => db.build.selectFrom("messages").selectAll().where("id", "=", id);
@@ -166,12 +171,13 @@ export function findMessage(db: Database, id: string): Message | undefined {
   );
   const run = db.first(db.build.selectFrom("runs").selectAll().where("message_id", "=", id));
   const trace = db.first(db.build.selectFrom("expert_traces").select("message_id").where("message_id", "=", id));
-  return toMessage(row, parts, run, trace !== undefined);
+  return toMessage(row, parts, attachmentsOf(db, id), run, trace !== undefined);
 }
 
 function toMessage(
   row: Selectable<MessagesTable>,
   parts: readonly { type: MessagePart["type"]; text: string }[],
+  attachments: Message["attachments"],
   run: Selectable<RunsTable> | undefined,
   hasTrace: boolean,
 ): Message {
@@ -183,6 +189,7 @@ function toMessage(
     state: row.state,
     createdAt: row.created_at,
     parts: parts.map(({ type, text }) => ({ type, text })),
+    attachments,
     run: run === undefined ? null : runOfRow(run),
     hasTrace,
   };

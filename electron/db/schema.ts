@@ -58,6 +58,26 @@ export interface MessagePartsTable {
   indexed: number;
 }
 
+export interface AttachmentsTable {
+  seq: Generated<number>;
+  id: string;
+  /** null: not sent yet. */
+  message_id: string | null;
+  /** Of an unsent one: a conversation's id, or '' for the one not made yet. */
+  draft_key: string | null;
+  /** Among those of its message. */
+  position: Generated<number>;
+  name: string;
+  kind: "text" | "markdown" | "code" | "csv" | "pdf";
+  language: string;
+  bytes: number;
+  /** UTF-16 length of the text. */
+  characters: number;
+  /** JSON of AttachmentFacts. */
+  facts: string;
+  text: string;
+}
+
 export interface RunsTable {
   id: string;
   message_id: string;
@@ -185,6 +205,7 @@ export interface Schema {
   drafts: DraftsTable;
   messages: MessagesTable;
   message_parts: MessagePartsTable;
+  attachments: AttachmentsTable;
   runs: RunsTable;
   expert_traces: ExpertTracesTable;
   templates: TemplatesTable;

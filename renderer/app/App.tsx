@@ -2,6 +2,7 @@
 import { useEffect } from "react";
 import { PanelLeft, PanelRight } from "lucide-react";
 import { Toaster } from "sonner";
+import { AttachmentViewer } from "../chat/attachments/AttachmentViewer.tsx";
 import { useChat } from "../chat/chatStore.ts";
 import { DetailsDialog } from "../chat/DetailsDialog.tsx";
 import { LinkDialog } from "../chat/LinkDialog.tsx";
@@ -137,7 +138,7 @@ export function App() {
       <TitleBar />
       <div className="relative flex min-h-0 flex-1">
         {sidebarShown && <SidebarColumn />}
-        <main className="flex min-w-0 flex-1 flex-col">
+        <main className="relative flex min-w-0 flex-1 flex-col">
           <Thread AnswerText={AnswerText} modelName={modelName} beginnings={<Beginnings />} />
           <TemplateComposer />
         </main>
@@ -148,6 +149,7 @@ export function App() {
       <TemplatesDialog onUse={chooseTemplate} />
       <LinkDialog />
       <DetailsDialog />
+      <AttachmentViewer />
       <CommandPalette />
       <ShortcutsDialog />
       <Toaster position="bottom-right" theme={theme} offset={40} />

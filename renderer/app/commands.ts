@@ -1,4 +1,5 @@
 // Every feature's actions in one place, and the shortcuts that call them.
+import { attachFile } from "../chat/attachments/attachmentActions.ts";
 import { deleteOpen, newChat } from "../chat/actions/conversationActions.ts";
 import { exportAll, importConversations, newFolder } from "../chat/actions/libraryActions.ts";
 import { copyLastReply, editLast, regenerate, stopRun } from "../chat/actions/messageActions.ts";
@@ -96,6 +97,7 @@ const conversationSettings: Action = {
 
 export const actions = {
   newChat,
+  attachFile,
   editLast,
   deleteOpen,
   findInChat,

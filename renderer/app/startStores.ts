@@ -1,4 +1,5 @@
 // Connects every feature's store to the services; called once, before the first render.
+import { startAttachmentStore } from "../chat/attachments/attachmentStore.ts";
 import { startChatStore } from "../chat/chatStore.ts";
 import { startContextStore } from "../chat/contextStore.ts";
 import { startDraftStore } from "../chat/draftStore.ts";
@@ -18,6 +19,7 @@ export function startStores(): void {
   startEngineStore();
   startModelsStore();
   startChatStore();
+  startAttachmentStore();
   startContextStore();
   startLibraryStore();
   startDraftStore();

@@ -4,6 +4,7 @@ import type { Message } from "../../electron/contract/chat.ts";
 import { t, useLanguage } from "../i18n/texts.ts";
 import { errorText } from "../platform/errorText.ts";
 import { AnswerEditor } from "./AnswerEditor.tsx";
+import { SentAttachments } from "./attachments/AttachmentChips.tsx";
 import { useChat } from "./chatStore.ts";
 import { MessageActions } from "./MessageActions.tsx";
 import { RunFooter } from "./RunFooter.tsx";
@@ -57,9 +58,12 @@ export const MessageView = memo(function MessageView({ message, busy, AnswerText
   if (message.role === "user") {
     return (
       <article aria-label={t("chat.you")} className="thread-item group flex flex-col items-end">
-        <div className="max-w-[80%] rounded-2xl border border-transparent bg-bubble px-4 py-2.5 text-base leading-relaxed wrap-anywhere whitespace-pre-wrap">
-          {text}
-        </div>
+        <SentAttachments attachments={message.attachments} />
+        {text !== "" && (
+          <div className="max-w-[80%] rounded-2xl border border-transparent bg-bubble px-4 py-2.5 text-base leading-relaxed wrap-anywhere whitespace-pre-wrap">
+            {text}
+          </div>
+        )}
         <MessageActions message={message} busy={busy} />
       </article>
     );

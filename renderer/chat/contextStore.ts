@@ -5,6 +5,7 @@ import { create } from "zustand";
 import type { ContextUse } from "../../electron/contract/chat.ts";
 import { client } from "../platform/client.ts";
 import { useSettings } from "../platform/settingsStore.ts";
+import { attachmentsToSend, useAttachments } from "./attachments/attachmentStore.ts";
 import { useChat } from "./chatStore.ts";
 
 const quietMs = 250;
@@ -26,11 +27,11 @@ export function startContextStore(): void {
 
 let asked = 0;
 
-async function ask(conversationId: string | null, draft: string): Promise<void> {
+async function ask(conversationId: string | null, draft: string, attachmentIds: string[]): Promise<void> {
   asked += 1;
   const mine = asked;
   // A conversation deleted meanwhile, or an engine that just went away: there is nothing to show then.
-  const use = await client.chat.getContextUse({ conversationId, draft }).catch(() => null);
+  const use = await client.chat.getContextUse({ conversationId, draft, attachmentIds }).catch(() => null);
   if (mine === asked) useContext.setState({ use });
 }
 
@@ -45,9 +46,12 @@ export function useContextUpdates(): void {
   const loads = useContext((state) => state.loads);
   const systemPrompt = useSettings((settings) => settings.systemPrompt);
   const sampler = useSettings((settings) => settings.sampler);
+  const unsent = useAttachments((state) => state.unsent);
+  const kept = useAttachments((state) => state.kept);
   useEffect(() => {
     if (running) return;
-    const timer = setTimeout(() => void ask(openId, draft), quietMs);
+    const ids = attachmentsToSend({ unsent, kept }, openId).map(({ id }) => id);
+    const timer = setTimeout(() => void ask(openId, draft, ids), quietMs);
     return () => clearTimeout(timer);
-  }, [openId, draft, conversation, running, messages, loads, systemPrompt, sampler]);
+  }, [openId, draft, conversation, running, messages, loads, systemPrompt, sampler, unsent, kept]);
 }

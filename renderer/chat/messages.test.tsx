@@ -69,6 +69,8 @@ const use: ContextUse = {
   droppedMessages: 0,
   droppedTokens: 0,
   firstMessageId: "q1",
+  attachments: {},
+  overflow: 0,
 };
 
 beforeEach(() => {

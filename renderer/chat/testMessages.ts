@@ -26,6 +26,7 @@ export const messageOf = (fields: Partial<Message> & { readonly text?: string } 
     state: "complete",
     createdAt: 1,
     parts: text === "" ? [] : [{ type: "text", text }],
+    attachments: [],
     run: null,
     hasTrace: false,
     ...rest,

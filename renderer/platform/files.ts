@@ -17,6 +17,19 @@ export function saveFile({ fileName, mediaType, text }: TextFile): void {
   setTimeout(() => URL.revokeObjectURL(url), 60_000);
 }
 
+/** Asks for files; none: cancelled. @param accept as in <input accept>. */
+export function pickFiles(accept: string): Promise<File[]> {
+  const input = document.createElement("input");
+  input.type = "file";
+  input.multiple = true;
+  input.accept = accept;
+  return new Promise((resolve) => {
+    input.addEventListener("cancel", () => resolve([]));
+    input.addEventListener("change", () => resolve([...(input.files ?? [])]));
+    input.click();
+  });
+}
+
 /** Asks for a file and reads it as UTF-8; null: cancelled. @param accept as in <input accept>. */
 export function pickTextFile(accept: string): Promise<string | null> {
   const input = document.createElement("input");

@@ -275,6 +275,8 @@ describe("the context", () => {
       droppedMessages: 0,
       droppedTokens: 0,
       firstMessageId: expect.any(String),
+      attachments: {},
+      overflow: 0,
     });
     expect(await chat().getContextUse({ conversationId: null, draft: "Hello there" })).toMatchObject({ used: 2 });
   });
@@ -337,5 +339,73 @@ describe("why a turn was slow", () => {
     await app.close();
     open();
     expect((await ask(second.id, "Three", "3")).run?.reuse?.kind).toBe("engine-restarted");
+  });
+});
+
+describe("attachments", () => {
+  const file = (text: string) => ({
+    name: "a.txt",
+    kind: "text" as const,
+    language: "",
+    bytes: text.length,
+    facts: {},
+    text,
+  });
+  const add = (text: string) => app.handlers.attachments.add({ conversationId, attachment: file(text) });
+  const unsent = async () => (await app.handlers.attachments.listUnsent({}))[conversationId] ?? [];
+
+  it("outlive a restart unsent, go into the prompt before the words, and stay with the message, its versions and forks", async () => {
+    const { id } = await add("The Rhine is long.");
+    await app.close();
+    open();
+    expect(await unsent()).toMatchObject([{ id, name: "a.txt", characters: 18 }]);
+    const turn = await chat().sendMessage({ conversationId, parentId: null, text: "Why?", attachmentIds: [id] });
+    expect(turn.userMessage?.attachments).toMatchObject([{ id, name: "a.txt" }]);
+    expect(events.filter(({ event }) => event === "unsentChanged").map(({ payload }) => payload)).toEqual([
+      { conversationId, attachments: [] },
+    ]);
+    const answer = await finish(turn.assistantMessage.id, "So.");
+    const prompt = "Attached file: a.txt\n```\nThe Rhine is long.\n```\n\nWhy?";
+    expect(engine.runs.at(-1)?.request.messages).toEqual([{ role: "user", content: prompt }]);
+    expect(await app.handlers.attachments.getText({ attachmentId: id })).toBe("The Rhine is long.");
+
+    const again = await chat().sendMessage({ conversationId, parentId: null, text: "How?", attachmentIds: [id] });
+    await finish(again.assistantMessage.id, "Thus.");
+    expect(engine.runs.at(-1)?.request.messages[0]?.content).toContain("```\n\nHow?");
+    const edited = await chat().editMessage({ messageId: turn.userMessage?.id ?? "", text: "When?" });
+    expect(edited.attachments).toMatchObject([{ name: "a.txt" }]);
+
+    const fork = await chat().forkConversation({ messageId: answer.id });
+    expect((await chat().getMessages({ conversationId: fork.id }))[0]?.attachments).toMatchObject([{ name: "a.txt" }]);
+  });
+
+  it("need no words, and then name the conversation", async () => {
+    const { id } = await add("x");
+    const turn = await chat().sendMessage({ conversationId, parentId: null, text: "", attachmentIds: [id] });
+    await finish(turn.assistantMessage.id, "Yes");
+    expect((await chat().listConversations({}))[0]?.title).toBe("a.txt");
+    const empty = await app.dispatch("chat", "sendMessage", { conversationId, parentId: null, text: " " });
+    expect(empty).toMatchObject({ ok: false, error: { code: "bad-argument" } });
+  });
+
+  it("are counted before they are sent, with what they are too long by", async () => {
+    const { id } = await add("one two three");
+    const { id: long } = await add("word ".repeat(600));
+    await app.handlers.models.load({ modelId: (await app.handlers.models.list({}))[0]?.id ?? "" });
+    const use = await chat().getContextUse({ conversationId, draft: "Hi", attachmentIds: [id, "gone"] });
+    const context = use?.context ?? 0;
+    // Three words of the name's line, fences included, and two more.
+    expect(use).toMatchObject({ attachments: { [id]: 5, gone: 0 }, used: 6, overflow: 0 });
+    const over = await chat().getContextUse({ conversationId, draft: "Hi", attachmentIds: [long] });
+    expect(over?.overflow).toBe(603 + 1 + (over?.reserved ?? 0) - context);
+  });
+
+  it("are refused above what one message takes", async () => {
+    await add("x".repeat(1_500_000));
+    await expect(add("y".repeat(600_000))).rejects.toMatchObject({
+      code: "bad-argument",
+      message: expect.stringContaining("100,000 characters over"),
+    });
+    expect(await unsent()).toHaveLength(1);
   });
 });

@@ -4,6 +4,7 @@ import { pinsAndTracesMigration } from "./0002-pins-and-traces.ts";
 import { chatMigration } from "./0003-chat.ts";
 import { templatesMigration } from "./0004-templates.ts";
 import { draftingMigration } from "./0005-drafting.ts";
+import { attachmentsMigration } from "./0006-attachments.ts";
 
 export interface Migration {
   readonly version: number;
@@ -18,4 +19,5 @@ export const migrations: readonly Migration[] = [
   chatMigration,
   templatesMigration,
   draftingMigration,
+  attachmentsMigration,
 ];

@@ -1,5 +1,6 @@
 // English, from which the keys of all texts are typed.
 import app from "./app.json";
+import attachments from "./attachments.json";
 import chat from "./chat.json";
 import errors from "./errors.json";
 import experts from "./experts.json";
@@ -9,4 +10,4 @@ import settings from "./settings.json";
 import templates from "./templates.json";
 import ui from "./ui.json";
 
-export default { app, chat, errors, experts, models, platform, settings, templates, ui };
+export default { app, attachments, chat, errors, experts, models, platform, settings, templates, ui };

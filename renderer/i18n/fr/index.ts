@@ -1,5 +1,6 @@
 // French.
 import app from "./app.json";
+import attachments from "./attachments.json";
 import chat from "./chat.json";
 import errors from "./errors.json";
 import experts from "./experts.json";
@@ -10,4 +11,4 @@ import templates from "./templates.json";
 import ui from "./ui.json";
 import type { Texts } from "../texts.ts";
 
-export default { app, chat, errors, experts, models, platform, settings, templates, ui } satisfies Texts;
+export default { app, attachments, chat, errors, experts, models, platform, settings, templates, ui } satisfies Texts;
