@@ -51,6 +51,12 @@ RequestOptions greedy(Tokens tokens, int max_tokens = 16) {
   return options;
 }
 
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+constexpr std::chrono::minutes kPatience{30};   // instrumented kernels take fifty times as long
+#else
+constexpr std::chrono::minutes kPatience{2};
+#endif
+
 /// What one request's callbacks said. Written on the scheduler's thread, read after wait(). The callbacks keep it alive, so that a
 /// failing test may leave a request behind.
 struct Outcome : std::enable_shared_from_this<Outcome> {
@@ -65,11 +71,11 @@ struct Outcome : std::enable_shared_from_this<Outcome> {
 
   void wait() {
     std::unique_lock lock(mutex);
-    CHECK_MSG(changed.wait_for(lock, std::chrono::seconds(120), [&] { return n_last > 0; }), "a request did not end in two minutes");
+    CHECK_MSG(changed.wait_for(lock, kPatience, [&] { return n_last > 0; }), "a request did not end in " + std::to_string(kPatience.count()) + " minutes");
   }
   void wait_for_tokens(size_t n) {
     std::unique_lock lock(mutex);
-    CHECK(changed.wait_for(lock, std::chrono::seconds(120), [&] { return tokens.size() >= n || n_last > 0; }));
+    CHECK(changed.wait_for(lock, kPatience, [&] { return tokens.size() >= n || n_last > 0; }));
   }
 
   RequestCallbacks callbacks() {
