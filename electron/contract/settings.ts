@@ -17,6 +17,16 @@ export type Preset = z.infer<typeof presetSchema>;
 export const languageSchema = z.enum(["en", "ko", "ja", "zh-Hans", "es", "de", "fr"]);
 export type Language = z.infer<typeof languageSchema>;
 
+/** The first of the system's languages (BCP 47 tags, best first) that the app speaks; English when it speaks none. */
+export function languageFor(preferred: readonly string[]): Language {
+  for (const tag of preferred) {
+    const [primary] = tag.toLowerCase().split("-");
+    const found = languageSchema.options.find((language) => language.split("-")[0] === primary);
+    if (found !== undefined) return found;
+  }
+  return "en";
+}
+
 export const settingsSchema = z.object({
   /** "system": the first of the system's languages that the app speaks. */
   language: z.union([z.literal("system"), languageSchema]),

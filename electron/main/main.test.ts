@@ -3,6 +3,7 @@
 import { EventEmitter } from "node:events";
 import { beforeEach, describe, expect, it, vi } from "vitest";
 import { allCallChannels } from "../contract/ipc.ts";
+import { menuRoles, nativeTexts } from "./nativeTexts.ts";
 import { isOwnUrl, pageOrigin } from "./pageOrigin.ts";
 
 type Invoke = (event: unknown, input: unknown) => Promise<unknown>;
@@ -196,10 +197,10 @@ describe("lock-down", () => {
 describe("links", () => {
   it("open only after the user has seen the host and agreed", async () => {
     electron.response = 1;
-    expect(await openExternalSafe(new URL("https://example.org/a"), null)).toBe(false);
+    expect(await openExternalSafe(new URL("https://example.org/a"), null, nativeTexts.en)).toBe(false);
     expect(electron.opened).toEqual([]);
     electron.response = 0;
-    expect(await openExternalSafe(new URL("https://xn--bcher-kva.example:8443/a?b"), null)).toBe(true);
+    expect(await openExternalSafe(new URL("https://xn--bcher-kva.example:8443/a?b"), null, nativeTexts.en)).toBe(true);
     expect(electron.opened).toEqual(["https://xn--bcher-kva.example:8443/a?b"]);
     expect(electron.asked[1]?.message).toContain("xn--bcher-kva.example:8443");
   });
@@ -220,11 +221,23 @@ describe("page", () => {
 describe("menu", () => {
   it("has the editing keys everywhere and reload nowhere", () => {
     for (const platform of ["linux", "darwin", "win32"] as const) {
-      const text = JSON.stringify(menuTemplate(platform, true));
+      const text = JSON.stringify(menuTemplate(platform, true, nativeTexts.en));
       for (const role of ["undo", "copy", "paste", "selectAll", "zoomIn", "resetZoom", "minimize"])
         expect(text).toContain(`"${role}"`);
       expect(text).not.toMatch(/reload|toggleDevTools/i);
     }
-    expect(JSON.stringify(menuTemplate("linux", false))).toContain("toggleDevTools");
+    expect(JSON.stringify(menuTemplate("linux", false, nativeTexts.en))).toContain("toggleDevTools");
+  });
+
+  it("names every item in every other language, and asks about links in it", async () => {
+    for (const [language, texts] of Object.entries(nativeTexts)) {
+      if (language !== "en") expect([language, new Set(texts.roles).size]).toEqual([language, menuRoles.length]);
+      expect([texts.openInBrowser, texts.writeMail].every((text) => text.split("%").length === 2)).toBe(true);
+    }
+    expect(JSON.stringify(menuTemplate("win32", true, nativeTexts.de))).toContain(
+      '{"role":"selectAll","label":"Alles auswählen"}',
+    );
+    await openExternalSafe(new URL("https://example.org/$&"), null, nativeTexts.fr);
+    expect(electron.asked[0]?.message).toBe("Ouvrir example.org dans votre navigateur ?");
   });
 });

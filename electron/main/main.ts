@@ -9,11 +9,13 @@ import { dataFolder } from "../app/dataFolder.ts";
 import { createLog } from "../app/log.ts";
 import { places } from "../app/places.ts";
 import { AppError } from "../contract/errors.ts";
+import { defaultSettings, languageFor, type Settings } from "../contract/settings.ts";
 import { createEngineClient } from "../engine/engineClient.ts";
 import { serveIpc } from "./ipc.ts";
 import { lockDownContents, lockDownSession } from "./lockDown.ts";
 import { openMainWindow } from "./mainWindow.ts";
 import { setMenu } from "./menu.ts";
+import { nativeTexts } from "./nativeTexts.ts";
 import { openExternalSafe } from "./openExternalSafe.ts";
 import { registerPageScheme, servePage } from "./pageScheme.ts";
 import { spawnWithUtilityProcess } from "./spawnUtility.ts";
@@ -26,6 +28,8 @@ const { values: given } = parseArgs({
 const folder = dataFolder(typeof given.data === "string" ? given.data : undefined);
 const log = createLog(join(folder, "logs"));
 const { renderer, engineHost, preload, models, version } = places(process.resourcesPath);
+/** What the menu and the dialogs say. */
+let texts = nativeTexts.en;
 
 app.enableSandbox();
 registerPageScheme();
@@ -53,10 +57,16 @@ function currentWindow(): BrowserWindow | null {
   return BrowserWindow.getFocusedWindow() ?? BrowserWindow.getAllWindows()[0] ?? null;
 }
 
+/** The menu and the dialogs speak as the page does. */
+function speak({ language }: Pick<Settings, "language">): void {
+  texts = nativeTexts[language === "system" ? languageFor(app.getPreferredSystemLanguages()) : language];
+  setMenu(app.isPackaged, texts);
+}
+
 function start(): void {
+  speak(defaultSettings);
   lockDownSession(session.defaultSession, (what, url) => log.warning("denied", { what, url }));
   servePage(renderer, (error) => log.error("page failed", { error: String(error) }));
-  setMenu(app.isPackaged);
   const services = createApp({
     version,
     entry: "desktop",
@@ -65,7 +75,13 @@ function start(): void {
     engine: createEngineClient({ spawn: spawnWithUtilityProcess(engineHost) }),
     log,
     pickModelFile,
-    openExternal: (url) => openExternalSafe(url, currentWindow()),
+    openExternal: (url) => openExternalSafe(url, currentWindow(), texts),
+  });
+  services.handlers.settings
+    .get({})
+    .then(speak, (error: unknown) => log.error("no settings", { error: String(error) }));
+  services.subscribe(({ service, event, payload }) => {
+    if (service === "settings" && event === "changed") speak(payload as Settings);
   });
   const ipc = serveIpc(services, (channel) => log.warning("denied", { what: "call", channel }));
   const open = (): BrowserWindow => openMainWindow(preload, (window) => ipc.admit(window.webContents));
@@ -103,11 +119,11 @@ function closeBeforeQuit(services: App): void {
 async function pickModelFile(): Promise<string | null> {
   const parent = currentWindow();
   const options = {
-    title: "Use a model file",
+    title: texts.useModelFile,
     properties: ["openFile" as const],
     filters: [
-      { name: "GGUF models", extensions: ["gguf"] },
-      { name: "All files", extensions: ["*"] },
+      { name: texts.ggufModels, extensions: ["gguf"] },
+      { name: texts.allFiles, extensions: ["*"] },
     ],
   };
   const { canceled, filePaths } = await (parent === null
@@ -119,6 +135,6 @@ async function pickModelFile(): Promise<string | null> {
 function fail(error: unknown): void {
   const message = error instanceof AppError ? error.message : String(error instanceof Error ? error.stack : error);
   log.error("not started", { error: message });
-  dialog.showErrorBox("Conclave cannot start", message);
+  dialog.showErrorBox(texts.cannotStart, message);
   app.exit(1);
 }

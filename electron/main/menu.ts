@@ -1,48 +1,51 @@
 // The application menu: only the system's standard roles, so that editing, zoom and window keys work everywhere. There is
 // no reload (it would stop listening to a running answer), and developer tools only outside a package.
 import { Menu, type MenuItemConstructorOptions } from "electron";
+import { type MenuRole, menuRoles, type NativeTexts } from "./nativeTexts.ts";
 
 type Item = MenuItemConstructorOptions;
 const separator: Item = { type: "separator" };
 
-export function menuTemplate(platform: NodeJS.Platform, packaged: boolean): Item[] {
+export function menuTemplate(platform: NodeJS.Platform, packaged: boolean, { menus, roles }: NativeTexts): Item[] {
+  const standard = (role: MenuRole): Item => {
+    const label = roles?.[menuRoles.indexOf(role)];
+    return label === undefined ? { role } : { role, label };
+  };
   const mac = platform === "darwin";
   const edit: Item[] = [
-    { role: "undo" },
-    { role: "redo" },
+    standard("undo"),
+    standard("redo"),
     separator,
-    { role: "cut" },
-    { role: "copy" },
-    { role: "paste" },
-    { role: "pasteAndMatchStyle" },
-    { role: "delete" },
-    { role: "selectAll" },
+    standard("cut"),
+    standard("copy"),
+    standard("paste"),
+    standard("pasteAndMatchStyle"),
+    standard("delete"),
+    standard("selectAll"),
   ];
   const view: Item[] = [
-    { role: "resetZoom" },
-    { role: "zoomIn" },
-    { role: "zoomOut" },
+    standard("resetZoom"),
+    standard("zoomIn"),
+    standard("zoomOut"),
     separator,
-    { role: "togglefullscreen" },
+    standard("togglefullscreen"),
     ...(packaged ? [] : [separator, { role: "toggleDevTools" } satisfies Item]),
   ];
   return [
     ...(mac ? [{ role: "appMenu" } satisfies Item] : []),
-    { label: "File", submenu: [mac ? { role: "close" } : { role: "quit" }] },
-    { label: "Edit", submenu: edit },
-    { label: "View", submenu: view },
+    { label: menus.file, submenu: [standard(mac ? "close" : "quit")] },
+    { label: menus.edit, submenu: edit },
+    { label: menus.view, submenu: view },
     {
-      label: "Window",
+      label: menus.window,
       submenu: [
-        { role: "minimize" },
-        ...(mac
-          ? [{ role: "zoom" } satisfies Item, separator, { role: "front" } satisfies Item]
-          : [{ role: "close" } satisfies Item]),
+        standard("minimize"),
+        ...(mac ? [{ role: "zoom" } satisfies Item, separator, { role: "front" } satisfies Item] : [standard("close")]),
       ],
     },
   ];
 }
 
-export function setMenu(packaged: boolean): void {
-  Menu.setApplicationMenu(Menu.buildFromTemplate(menuTemplate(process.platform, packaged)));
+export function setMenu(packaged: boolean, texts: NativeTexts): void {
+  Menu.setApplicationMenu(Menu.buildFromTemplate(menuTemplate(process.platform, packaged, texts)));
 }

@@ -1,6 +1,6 @@
 // What the frame promises: plural forms and numbers of the language, values written as they are, English until another is read.
 import { afterEach, expect, it } from "vitest";
-import { languageFor } from "./languages.ts";
+import { languageFor } from "../../electron/contract/settings.ts";
 import { language, setLanguage, t } from "./texts.ts";
 
 afterEach(() => setLanguage("en"));

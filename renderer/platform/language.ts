@@ -1,5 +1,5 @@
 // The language as chosen, or as the system says; follows both.
-import { languageFor } from "../i18n/languages.ts";
+import { languageFor } from "../../electron/contract/settings.ts";
 import { setLanguage } from "../i18n/texts.ts";
 import { useSettings } from "./settingsStore.ts";
 import { reportError } from "./toasts.ts";
