@@ -1,6 +1,6 @@
 /**
- * `npm run bench:prefix`: what keeping a template's beginning computed is worth. A template of --tokens N (1,500) and a
- * question of 24 tokens behind it: time to the first token with nothing computed, with the template in memory, and in a
+ * `npm run bench:prefix`: what keeping a template's beginning computed is worth. A template of --tokens N (1,500, or what the
+ * model holds) and a question of 24 tokens behind it: time to the first token with nothing computed, with the template in memory, and in a
  * fresh engine that reads it from its file; how fast that file is written and read (it lies in the page cache). Medians of
  * --repeat N (3) with fresh engines. Models: the embedded one and the synthetic OLMoE, or --file PATH.
  */
@@ -47,6 +47,8 @@ async function timed<Result>(work: () => Promise<Result>): Promise<{ readonly ms
 }
 
 interface Round {
+  /** Of the template, in tokens. */
+  readonly length: number;
   readonly cold: FirstToken;
   readonly memory: FirstToken;
   readonly disk: FirstToken;
@@ -55,9 +57,10 @@ interface Round {
 }
 
 /** One round in two engines of its own: the second stands for the app after a restart. */
-async function round(native: typeof Native, path: string, length: number, folder: string): Promise<Round> {
+async function round(native: typeof Native, path: string, wanted: number, folder: string): Promise<Round> {
   const open = (): Promise<Native.Engine> => native.Engine.open({ path, context: 4096 });
   const first = await open();
+  const length = Math.min(wanted, first.info.context - questionTokens - 1);
   const token = (i: number): number => (i * 7919 + 13) % (first.info.vocab - 2);
   const template = Uint32Array.from({ length }, (_, i) => token(i));
   const prompt = (question: number): Uint32Array =>
@@ -77,7 +80,7 @@ async function round(native: typeof Native, path: string, length: number, folder
   const load = await timed(() => second.loadPrefix(file));
   const disk = await firstToken(second, prompt(3));
   await second.close();
-  return { cold, memory, disk, save, load };
+  return { length, cold, memory, disk, save, load };
 }
 
 async function measure(native: typeof Native, path: string, length: number, repeats: number): Promise<string[]> {
@@ -96,6 +99,7 @@ async function measure(native: typeof Native, path: string, length: number, repe
     const times = (ms: number): string => `${ms.toFixed(1)} ms (${(cold / ms).toFixed(0)} x)`;
     return [
       basename(path),
+      String(of((each) => each.length)),
       `${cold.toFixed(1)} ms`,
       times(of((each) => each.memory.ms)),
       times(of((each) => each.load.ms + each.disk.ms)),
@@ -123,13 +127,28 @@ async function main(): Promise<void> {
   const rows: string[][] = [];
   for (const path of paths) rows.push(await measure(native, path, Number(values.tokens), Number(values.repeat)));
   const { date, machine, conclave } = surroundings();
-  console.log(`A template of ${values.tokens} tokens; ${date} UTC, ${machine}, Conclave ${conclave}\n`);
+  console.log(`${date} UTC, ${machine}, Conclave ${conclave}\n`);
   console.log(
     markdownTable([
-      ["model", "cold", "in memory", "from disk, reading included", "tokens reused", "file", "saved", "read"],
+      [
+        "model",
+        "template",
+        "cold",
+        "in memory",
+        "from disk, reading included",
+        "tokens reused",
+        "file",
+        "saved",
+        "read",
+      ],
       ...rows,
     ]),
   );
 }
 
-await main();
+try {
+  await main();
+} catch (error) {
+  process.stderr.write(`Error: ${error instanceof Error ? error.message : String(error)}.\n`);
+  process.exitCode = 1;
+}
