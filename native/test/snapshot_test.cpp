@@ -2,23 +2,22 @@
 // the embedded model, a process that starts from the file says what one that computed the prefix says.
 #include <algorithm>
 #include <array>
-#include <condition_variable>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <iterator>
 #include <memory>
-#include <mutex>
 #include <random>
 #include <thread>
 
 #include "base/error.h"
 #include "check.h"
-#include "engine/engine.h"
+#include "engine_run.h"
 #include "kv/kv_cache.h"
 #include "kv/snapshot.h"
 
 using namespace conclave;
+using namespace conclave::test;
 using Tokens = std::vector<int32_t>;
 using Bytes = std::vector<std::byte>;
 
@@ -137,32 +136,18 @@ struct Answer {
 };
 
 Answer ask(Engine& engine, Tokens tokens, int max_tokens) {
-  std::mutex mutex;
-  std::condition_variable changed;
-  bool over = false;
-  std::string failure;
-  Answer answer;
   RequestOptions request;
   request.tokens = std::move(tokens);
   request.max_tokens = max_tokens;
   request.sampler.temperature = 0.f;
   request.sampler.n_top_logprobs = 5;
-  const auto end = [&] {
-    const std::lock_guard lock(mutex);
-    over = true;
-    changed.notify_all();
-  };
-  engine.submit(std::move(request), {.on_prefill = {},
-                                     .on_token = [&](const TokenEvent& event) {
-                                       answer.tokens.push_back(event.token);
-                                       answer.logprobs.push_back(event.logprob);
-                                       for (const TopLogprob& top : event.top) answer.logprobs.push_back(top.logprob);
-                                     },
-                                     .on_ended = [&](StopReason, const RunTimings& timings) { answer.n_reused = timings.n_reused, end(); },
-                                     .on_failed = [&](ErrorCode, const std::string& message) { failure = message, end(); }});
-  std::unique_lock lock(mutex);
-  CHECK(changed.wait_for(lock, std::chrono::seconds(120), [&] { return over; }));
-  CHECK_MSG(failure.empty(), failure);
+  const auto outcome = run(engine, std::move(request));
+  CHECK_MSG(outcome->failure.empty(), outcome->failure);
+  Answer answer{.tokens = outcome->tokens, .logprobs = {}, .n_reused = outcome->timings.n_reused};
+  for (const TokenEvent& event : outcome->events) {
+    answer.logprobs.push_back(event.logprob);
+    for (const TopLogprob& top : event.top) answer.logprobs.push_back(top.logprob);
+  }
   return answer;
 }
 
