@@ -8,6 +8,7 @@
 #include "base/error.h"
 #include "base/printable.h"
 #include "convert/hf_derived.h"
+#include "convert/hf_dflash.h"
 #include "convert/hf_families.h"
 #include "convert/hf_layouts.h"
 #include "convert/hf_tokenizer.h"
@@ -326,7 +327,9 @@ class Gatherer {
 
 SourceModel open_hugging_face(const std::string& path) {
   const Folder folder(path);
-  HfTextFiles text{.tokenizer = folder.json("tokenizer.json"), .tokenizer_config = folder.json_if_there("tokenizer_config.json"), .config = folder.json("config.json"),
+  Json stated = folder.json("config.json");
+  if (is_hf_dflash(stated)) return open_hf_dflash(path, stated, folder.name());
+  HfTextFiles text{.tokenizer = folder.json("tokenizer.json"), .tokenizer_config = folder.json_if_there("tokenizer_config.json"), .config = std::move(stated),
                    .chat_template = folder.has("chat_template.jinja") ? folder.read("chat_template.jinja") : std::string()};
   const Json* inner = text.config.find("text_config");   // models that also see keep the model of text there
   const Json& config = hf_is_set(inner) ? *inner : text.config;

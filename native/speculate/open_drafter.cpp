@@ -14,11 +14,18 @@ const std::vector<std::string>* tokens_of(const GgufFile& file) {
   return array != nullptr ? std::get_if<std::vector<std::string>>(array) : nullptr;
 }
 
-/// The drafter may know more (its mask lies behind the target's tokens), but none otherwise.
+constexpr int64_t kNormalToken = 1;   // of tokenizer.ggml.token_type
+
+/// The drafter may know more (its mask lies behind the target's tokens), but none otherwise. Only words count: converters name
+/// unused and control tokens differently.
 void check_tokens(const GgufFile& drafter, const GgufFile& target) {
   const std::vector<std::string>*own = tokens_of(drafter), *others = tokens_of(target);
   if (own == nullptr || others == nullptr) return;
+  const GgufValue* value = target.find("tokenizer.ggml.token_type");
+  const auto* array = value != nullptr ? std::get_if<GgufArray>(value) : nullptr;
+  const auto* types = array != nullptr ? std::get_if<std::vector<int64_t>>(array) : nullptr;
   for (size_t i = 0; i < others->size(); ++i) {
+    if (types != nullptr && i < types->size() && (*types)[i] != kNormalToken) continue;
     if (i < own->size() && (*own)[i] == (*others)[i]) continue;
     throw Error(ErrorCode::kBadArgument, "the drafter was made for another model: its token " + std::to_string(i) + (i < own->size() ? " is '" + printable((*own)[i]) + "'" : " is missing") +
                                              " and this model's is '" + printable((*others)[i]) + "'");

@@ -11,6 +11,7 @@
 #include "formats/gguf_writer.h"
 #include "formats/quantize.h"
 #include "model/spec.h"
+#include "speculate/dflash.h"
 #include "test/check.h"
 #include "test/gguf_builder.h"
 #include "test/safetensors_builder.h"
@@ -387,6 +388,109 @@ TEST("what is missing, unknown or different is named") {
     model.extra = extra;
     refuse(model, part);
   }
+}
+
+namespace {
+
+/// A published drafter's folder, two layers of it: no tokenizer, a copy of the target's embedding.
+struct DrafterFolder {
+  std::string extra, own = R"("mask_token_id":11,"target_layer_ids":[0,2])", name = "DFlashDraftModel";
+  FolderModel model{};
+  DrafterFolder() {
+    model.add("fc.weight", {kWidth, 2 * kWidth});
+    for (const char* norm : {"hidden_norm.weight", "norm.weight"}) model.add(norm, {kWidth});
+    model.add("embed_tokens.weight", {kVocab, kWidth});
+    for (int i = 0; i < 2; ++i) {
+      const std::string layer = "layers." + std::to_string(i) + ".";
+      for (const char* norm : {"input_layernorm.weight", "post_attention_layernorm.weight"}) model.add(layer + norm, {kWidth});
+      for (const char* norm : {"q_norm.weight", "k_norm.weight"}) model.add(layer + "self_attn." + norm, {kHead});
+      model.add(layer + "self_attn.q_proj.weight", {kHeads * kHead, kWidth});
+      for (const char* part : {"k_proj.weight", "v_proj.weight"}) model.add(layer + "self_attn." + part, {kHead, kWidth});
+      model.add(layer + "self_attn.o_proj.weight", {kWidth, kHeads * kHead});
+      for (const char* part : {"gate_proj.weight", "up_proj.weight"}) model.add(layer + "mlp." + part, {kFf, kWidth});
+      model.add(layer + "mlp.down_proj.weight", {kWidth, kFf});
+    }
+  }
+  void write(const TemporaryFolder& folder) const {
+    folder.write("model.safetensors", model.tensors.build());
+    folder.write("config.json", R"({"architectures":[")" + name + R"("],"model_type":"qwen3","hidden_size":32,"num_hidden_layers":2,"num_attention_heads":2,"num_key_value_heads":1,"head_dim":16,
+      "intermediate_size":64,"rms_norm_eps":1e-6,"rope_theta":1e7,"max_position_embeddings":512,"vocab_size":12,"block_size":8,"dflash_config":{)" + own + "}" + extra + "}");
+  }
+  std::string refusal() const {
+    const TemporaryFolder folder;
+    write(folder);
+    try {
+      open_source(folder.path());
+    } catch (const Error& error) {
+      return error.what();
+    }
+    return "nothing was thrown";
+  }
+};
+
+ModelSpec drafted_target() {
+  ModelSpec target;
+  target.d_model = kWidth;
+  target.n_layers = 4;
+  target.n_vocab = kVocab;
+  return target;
+}
+
+}  // namespace
+
+TEST("a folder of a block-diffusion drafter becomes a file that the drafter's loader reads") {
+  const TemporaryFolder folder;
+  DrafterFolder drafter;
+  drafter.extra = R"(,"is_causal":false,"layer_types":["sliding_attention","full_attention"],"use_sliding_window":true,"sliding_window":256)";
+  drafter.write(folder);
+  const SourceModel source = open_source(folder.path());
+  CHECK(rows(source, "fc.weight")[1] == 1 && rows(source, "blk.1.ffn_down.weight").size() == kWidth * kFf);
+  CHECK(std::none_of(source.tensors.begin(), source.tensors.end(), [](const SourceTensor& tensor) { return tensor.name == "token_embd.weight"; }));
+  const auto file = written(source, folder.path("out.gguf"));
+  CHECK(gguf_string(*file, "general.architecture") == "dflash" && gguf_int(*file, "tokenizer.ggml.mask_token_id") == 11);
+  CHECK((std::get<std::vector<int64_t>>(std::get<GgufArray>(*file->find("dflash.target_layers"))) == std::vector<int64_t>{1, 3}));   // from one
+
+  const DflashModel model(folder.path("out.gguf"), drafted_target());
+  CHECK((model.taps() == std::vector<int>{0, 2}) && model.max_length() == 7 && model.kind() == kBlockDiffusion);
+  CHECK(model.kv_shapes().size() == 2 && model.kv_shapes()[0].n_kv_heads == 1 && model.kv_shapes()[0].d_k == kHead);
+  const std::vector<LayerSpec>& layers = model.spec().layers.layers;
+  CHECK(layers[0].attention.window == 256 && layers[1].attention.window == 0 && !layers[0].attention.causal && layers[0].attention.rope.base == 1e7f);
+}
+
+TEST("a drafter's folder may leave out what has a default, and names what it lacks") {
+  DrafterFolder drafter;
+  drafter.own = R"("mask_token_id":11,"causal":true)";
+  const TemporaryFolder folder;
+  drafter.write(folder);
+  const auto file = written(open_source(folder.path()), folder.path("out.gguf"));
+  ModelSpec target = drafted_target();
+  target.n_layers = 8;
+  const DflashModel model(folder.path("out.gguf"), target);
+  CHECK((model.taps() == std::vector<int>{1, 5}));   // spread by the loader
+  CHECK(model.spec().layers.layers[0].attention.causal);
+
+  const auto refuses = [](DrafterFolder other, const char* part) { CHECK_MSG(other.refusal().find(part) != std::string::npos, other.refusal()); };
+  drafter = {};
+  drafter.name = "DFlash2DraftModel";
+  refuses(drafter, "drafters of the kind 'DFlash2DraftModel' cannot be converted yet");
+  drafter = {};
+  drafter.own = R"("target_layer_ids":[0,2])";
+  refuses(drafter, "lacks the number 'mask_token_id'");
+  drafter = {};
+  drafter.own += R"(,"output_multiplier":2.0)";
+  refuses(drafter, "'output_multiplier'");
+  for (const auto& [extra, part] : std::initializer_list<std::pair<const char*, const char*>>{
+           {R"(,"attention_bias":true)", "'attention_bias'"}, {R"(,"rope_scaling":{"rope_type":"yarn"})", "'rope_scaling'"}, {R"(,"layer_types":["sliding_attention"])", "of 1 for 2 layers"}, {R"(,"block_size":1)", "must be 2 to 64"}}) {
+    drafter = {};
+    drafter.extra = extra;
+    refuses(drafter, part);
+  }
+  drafter = {};
+  drafter.model.add("layers.0.attention_conv.base_kernel", {2, kWidth});
+  refuses(drafter, "tensor 'layers.0.attention_conv.base_kernel' is not known");
+  drafter = {};
+  drafter.model.add("layers.5.input_layernorm.weight", {kWidth});
+  refuses(drafter, "where config.json has 2");
 }
 
 TEST("tied embeddings leave the copy out") {

@@ -1,5 +1,5 @@
-// `conclave quantize`: writes a model with its weights in another number format, from a GGUF file of floats or a Hugging
-// Face folder. Streams: a few million values at a time are floats, and pages of the source are given back once read.
+// `conclave quantize`: writes a model or a drafter with its weights in another number format, from a GGUF file of floats or a
+// Hugging Face folder. Streams: a few million values at a time are floats, and pages of the source are given back once read.
 #include <atomic>
 #include <chrono>
 #include <cmath>
@@ -22,6 +22,7 @@
 #include "formats/mapped_file.h"
 #include "formats/quantize.h"
 #include "model/spec.h"
+#include "speculate/drafter_model.h"
 #include "tools/arguments.h"
 #include "tools/commands.h"
 #include "weights/weights.h"
@@ -140,9 +141,22 @@ void refuse_same_file(const std::string& in, const std::string& out) {
   }
 }
 
+/// A drafter has no vocabulary and no target in its file: one that it would fit.
+ModelSpec target_of(const GgufFile& drafter) {
+  ModelSpec target;
+  target.d_model = static_cast<int>(gguf_int(drafter, "dflash.embedding_length"));
+  target.n_layers = 1 << 12;
+  target.n_vocab = static_cast<int>(gguf_int(drafter, "tokenizer.ggml.mask_token_id")) + 1;
+  return target;
+}
+
 /// What a reader of the result must find: a known family whose tensors are all there.
 void check_result(const std::string& path) {
   const std::unique_ptr<GgufFile> file = GgufFile::open(path);
+  if (gguf_string(*file, "general.architecture") == "dflash") {
+    open_drafter(path, target_of(*file));
+    return;
+  }
   bind_weights(*file, spec_from_gguf(*file));
 }
 
