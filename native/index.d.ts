@@ -97,6 +97,9 @@ export interface RunTimings {
   readonly plainMs: number;
   /** Distinct experts per MoE layer and pass, mean. */
   readonly distinctExperts: number;
+  /** [16] by position in the draft: verified drafts that reached it (all tokens before it stood), and those of them that stood there. */
+  readonly triedAt: readonly number[];
+  readonly stoodAt: readonly number[];
 }
 
 export type StopReason = "end-of-text" | "max-tokens" | "context-full" | "cancelled";

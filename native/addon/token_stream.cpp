@@ -1,6 +1,7 @@
 #include "addon/token_stream.h"
 
 #include <cstring>
+#include <span>
 
 namespace conclave {
 namespace {
@@ -23,6 +24,12 @@ const char* stop_reason_name(StopReason reason) {
   return "cancelled";
 }
 
+Napi::Array counts(Napi::Env env, std::span<const int> values) {
+  Napi::Array result = Napi::Array::New(env, values.size());
+  for (uint32_t i = 0; i < values.size(); ++i) result.Set(i, values[i]);
+  return result;
+}
+
 Napi::Object timings_object(Napi::Env env, const RunTimings& timings) {
   Napi::Object object = Napi::Object::New(env);
   object.Set("queueMs", timings.queue_ms);
@@ -38,6 +45,8 @@ Napi::Object timings_object(Napi::Env env, const RunTimings& timings) {
   object.Set("draftMs", timings.draft_ms);
   object.Set("plainMs", timings.plain_ms);
   object.Set("distinctExperts", timings.distinct_experts);
+  object.Set("triedAt", counts(env, timings.tried_at));
+  object.Set("stoodAt", counts(env, timings.stood_at));
   return object;
 }
 

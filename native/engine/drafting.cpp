@@ -11,6 +11,7 @@ namespace conclave {
 
 namespace {
 
+static_assert(kMaxDraft == AcceptanceMeter::kMaxPositions);
 constexpr int kShadowLength = 8;
 constexpr double kFadedTries = 6;   // what other requests' tries weigh at the start of a new one
 
@@ -202,7 +203,13 @@ void Drafting::observe_verify(ActiveRequest& request) {
 
 void Drafting::observe_verdict(ActiveRequest& request, int n_accepted) {
   DraftState& state = *request.draft;
-  if (!state.draft.empty() && !request.ended) count(state, state.kind, static_cast<int>(state.draft.size()), n_accepted);
+  if (request.ended) return;   // on the way: nobody knows what would have stood
+  const int n = static_cast<int>(state.draft.size());
+  for (int at = 0; at < std::min(n_accepted + 1, n); ++at) {
+    ++state.tried_at[static_cast<size_t>(at)];
+    state.stood_at[static_cast<size_t>(at)] += at < n_accepted;
+  }
+  if (n > 0) count(state, state.kind, n, n_accepted);
 }
 
 void Drafting::observe_pass(std::span<ActiveRequest* const> decoding, int n_drafted, int n_emitted, double ms, double distinct_experts) {

@@ -28,6 +28,7 @@ struct DraftState {
   // For the run's report.
   int n_drafted = 0, n_accepted = 0, n_passes = 0;
   double draft_ms = 0, distinct_experts = 0;      // of all passes
+  std::array<int, kMaxDraft> tried_at{}, stood_at{};
 };
 
 class Drafting {

@@ -1,6 +1,7 @@
 // The engine's door: open a model, submit requests, receive their events. One scheduler thread owns all mutable state;
 // every function here may be called from any thread. Callbacks run on the scheduler thread and must return quickly.
 #pragma once
+#include <array>
 #include <atomic>
 #include <cstdint>
 #include <functional>
@@ -70,6 +71,8 @@ struct TokenEvent {
   bool drafted = false;             // a draft had it right, so that it cost no pass of its own
 };
 
+inline constexpr int kMaxDraft = 16;   // tokens of one draft
+
 struct RunTimings {
   double queue_ms = 0, prefill_ms = 0, decode_ms = 0, first_token_ms = 0;
   int n_prompt = 0, n_reused = 0, n_generated = 0, n_drafted = 0, n_accepted = 0;
@@ -77,6 +80,8 @@ struct RunTimings {
   double draft_ms = 0;              // spent in drafters
   double plain_ms = 0;              // of a pass without drafts, as measured lately; 0: not known
   double distinct_experts = 0;      // per MoE layer and pass, mean
+  // By position in the draft: verified drafts that reached it (all tokens before it stood), and those of them that stood there.
+  std::array<int, kMaxDraft> tried_at{}, stood_at{};
 };
 
 /// Exactly one of on_ended / on_failed is called, last.

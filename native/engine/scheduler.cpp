@@ -377,6 +377,8 @@ void Scheduler::end(ActiveRequest& request, StopReason reason) {
   timings.n_accepted = request.draft->n_accepted;
   timings.n_passes = request.draft->n_passes;
   timings.draft_ms = request.draft->draft_ms;
+  timings.tried_at = request.draft->tried_at;
+  timings.stood_at = request.draft->stood_at;
   timings.plain_ms = drafting_.plain_ms(static_cast<int64_t>(request.tokens.size()));
   if (timings.n_passes > 0) timings.distinct_experts = request.draft->distinct_experts / timings.n_passes;
   if (request.callbacks.on_ended) request.callbacks.on_ended(reason, timings);

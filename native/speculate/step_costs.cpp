@@ -10,6 +10,7 @@ namespace {
 
 constexpr double kNew = 0.2;             // weight of the newest measurement
 constexpr double kMostSurprise = 0.3;    // a measurement further off than this is cut: another program woke up
+constexpr double kRepeatMatters = 0.01;  // a smaller change of the repeat rate changes no choice
 constexpr double kRowShare = 0.02;       // of a one-row pass, what a row costs that reads no new byte
 
 }  // namespace
@@ -39,27 +40,26 @@ void StepCosts::observe_union(int rows, double distinct) {
   if (rows < 1 || rows > kMaxRows) return;
   double& experts = cells_[static_cast<size_t>(rows)].experts;
   experts = experts == 0 ? distinct : experts + kNew * (distinct - experts);
+  if (rows > 1) grow_experts();
 }
 
-void StepCosts::observe_repeat(double share) { repeat_ += 0.02 * (share - repeat_); }
+void StepCosts::observe_repeat(double share) {
+  repeat_ += 0.02 * (share - repeat_);
+  if (std::abs(repeat_ - grown_at_) > kRepeatMatters) grow_experts();
+}
 
-double StepCosts::experts(int rows) const {
-  if (shape_.n_used == 0) return 0;
+/// From the largest measured number of rows below, row by row.
+void StepCosts::grow_experts() {
+  grown_at_ = repeat_;
   const double used = shape_.n_used, all = shape_.n_experts;
   double distinct = used;
-  int from = 1;
-  for (int n = std::min(rows, kMaxRows); n > 1; --n) {
-    if (cells_[static_cast<size_t>(n)].experts > 0) {
-      distinct = cells_[static_cast<size_t>(n)].experts;
-      from = n;
-      break;
+  for (size_t n = 1; n <= kMaxRows; ++n) {
+    if (n > 1) {
+      const double already = all > used ? std::clamp((distinct - used) / (all - used), 0.0, 1.0) : 1.0;
+      distinct = cells_[n].experts > 0 ? cells_[n].experts : distinct + used * (1 - repeat_) * (1 - already);
     }
+    experts_[n] = distinct;
   }
-  for (int n = from; n < rows; ++n) {
-    const double already = all > used ? std::clamp((distinct - used) / (all - used), 0.0, 1.0) : 1.0;
-    distinct += used * (1 - repeat_) * (1 - already);
-  }
-  return distinct;
 }
 
 double StepCosts::by_bytes(int rows) const {

@@ -17,7 +17,7 @@ class StepCosts {
  public:
   static constexpr int kMaxRows = 64;
 
-  explicit StepCosts(ExpertShape shape) : shape_(shape) {}
+  explicit StepCosts(ExpertShape shape) : shape_(shape) { grow_experts(); }
 
   /// A pass of `rows` rows over sequences of `context` tokens in all took `ms`.
   void observe(int rows, int64_t context, double ms);
@@ -30,7 +30,7 @@ class StepCosts {
   bool measured(int rows) const { return cell(rows).count >= 2 && n_observed_ - cell(rows).last < kStale; }
   double ms(int rows, int64_t context) const;
   /// Predicted distinct experts per layer: measured, else grown from one token by the repeat rate.
-  double experts(int rows) const;
+  double experts(int rows) const { return experts_[static_cast<size_t>(rows < kMaxRows ? rows : kMaxRows)]; }
   const ExpertShape& shape() const { return shape_; }
 
  private:
@@ -44,11 +44,14 @@ class StepCosts {
   const Cell& cell(int rows) const { return cells_[static_cast<size_t>(rows < kMaxRows ? rows : kMaxRows)]; }
   double raw_ms(int rows) const;
   double by_bytes(int rows) const;
+  void grow_experts();
 
   ExpertShape shape_;
   std::array<Cell, kMaxRows + 1> cells_{};
+  std::array<double, kMaxRows + 1> experts_{};   // kept, because a choice asks for many of them
   int64_t n_observed_ = 0;
   double repeat_ = 0.4;
+  double grown_at_ = 0.4;   // repeat_ when experts_ was made
   // Cost of context: exponentially weighted moments of (context, ms) over one-row passes.
   double mean_context_ = 0, mean_ms_ = 0, var_context_ = 0, covariance_ = 0;
 };

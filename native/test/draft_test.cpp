@@ -5,6 +5,7 @@
 #include <filesystem>
 #include <fstream>
 #include <map>
+#include <numeric>
 #include <random>
 
 #include "base/error.h"
@@ -132,6 +133,9 @@ Counts compare(Engine& plain, Engine& drafting, const std::vector<RequestOptions
     const int n_marked = static_cast<int>(std::count_if(actual[i]->events.begin(), actual[i]->events.end(), [](const TokenEvent& event) { return event.drafted; }));
     CHECK(timings.n_accepted <= timings.n_drafted && n_marked == timings.n_accepted);
     CHECK(timings.n_passes + timings.n_accepted == timings.n_generated + (actual[i]->reason == StopReason::kEndOfText ? 1 : 0));
+    const int n_reached = std::accumulate(timings.stood_at.begin(), timings.stood_at.end(), 0);
+    CHECK(timings.tried_at[0] <= timings.n_passes && n_reached <= timings.n_accepted && n_reached >= timings.n_accepted - kMaxDraft);   // the last pass may have ended on the way
+    for (size_t at = 1; at < timings.tried_at.size(); ++at) CHECK(timings.stood_at[at] <= timings.tried_at[at] && timings.tried_at[at] <= timings.stood_at[at - 1]);
     counts.add(timings);
   }
   return counts;

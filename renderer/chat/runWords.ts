@@ -25,13 +25,14 @@ export function draftGain({ plainMs = 0, generatedTokens, decodeMs }: Timings): 
 }
 
 /** What drafting came to: a few words, and the sentences behind them; null: it was off, or is not known. */
-export function draftWords({ draft, timings }: Run): { readonly short: string; readonly long: string } | null {
+export function draftWords({ draft, timings, stopReason }: Run): { readonly short: string; readonly long: string } | null {
   if (draft === null || draft.mode === "off" || timings?.passes === undefined || timings.passes === 0) return null;
   const gain = draftGain(timings);
   const speed = gain === null ? "?" : formatDecimal(gain, 2);
   const facts = {
     speed,
-    perPass: formatDecimal(timings.generatedTokens / timings.passes, 2),
+    // The token that ends the text took a pass as well, though nobody sees it.
+    perPass: formatDecimal((timings.generatedTokens + (stopReason === "end-of-text" ? 1 : 0)) / timings.passes, 2),
     experts: formatDecimal(timings.distinctExperts ?? 0, 1),
     one: timings.expertsUsed ?? 0,
   };
