@@ -90,17 +90,37 @@ int Drafting::limit(const ActiveRequest& request) const {
   return static_cast<int>(std::clamp<int64_t>(std::min(left, room), 0, AcceptanceMeter::kMaxPositions));
 }
 
-void Drafting::propose(ActiveRequest& request, Drafter& drafter, int kind, int n) {
-  DraftState& state = *request.draft;
-  // Others are not sent away for a guess.
-  if (n < 1 || !model_.cache().reserve(request.sequence, static_cast<int64_t>(request.tokens.size()) + n)) return;
-  const Clock::time_point start = Clock::now();
-  state.draft = drafter.propose(request.tokens, request.sequence.pages, n).tokens;
-  state.kind = kind;
-  const double ms = ms_between(start, Clock::now());
-  state.draft_ms += ms;
-  step_draft_ms_ += ms;
-  controller_.observe_draft(kind, static_cast<int>(state.draft.size()), ms);
+/// Look-ups one by one, each model once for all that it drafts for: parallel samples share its passes as they share the target's.
+void Drafting::propose(std::span<const Proposal> proposals) {
+  std::vector<std::vector<DraftAsk>> asks(model_.drafters().size());
+  std::vector<std::vector<DraftState*>> states(model_.drafters().size());
+  for (const auto& [request, drafter, kind, n] : proposals) {
+    // Others are not sent away for a guess.
+    if (n < 1 || !model_.cache().reserve(request->sequence, static_cast<int64_t>(request->tokens.size()) + n)) continue;
+    DraftState& state = *request->draft;
+    state.kind = kind;
+    if (drafter == &state.lookup) {
+      state.draft = drafter->propose(request->tokens, request->sequence.pages, n).tokens;
+      continue;
+    }
+    const auto own = std::find_if(state.models.begin(), state.models.end(), [&](const auto& model) { return model.get() == drafter; });
+    const auto model = static_cast<size_t>(own - state.models.begin());
+    asks[model].push_back({.drafter = drafter, .tokens = request->tokens, .pages = request->sequence.pages, .n = n});
+    states[model].push_back(&state);
+  }
+  for (size_t model = 0; model < asks.size(); ++model) {
+    if (asks[model].empty()) continue;
+    const Clock::time_point start = Clock::now();
+    model_.drafters()[model]->propose_together(asks[model]);
+    const double ms = ms_between(start, Clock::now()), each = ms / static_cast<double>(asks[model].size());
+    step_draft_ms_ += ms;
+    for (size_t i = 0; i < asks[model].size(); ++i) {
+      DraftState& state = *states[model][i];
+      state.draft = std::move(asks[model][i].draft);
+      state.draft_ms += each;
+      controller_.observe_draft(state.kind, static_cast<int>(state.draft.size()), each);
+    }
+  }
 }
 
 /// Drafts that are not verified: what they would have been worth is seen from what is emitted.
@@ -131,6 +151,7 @@ void Drafting::plan(std::span<ActiveRequest* const> decoding, bool beside_prefil
   if (!enabled_ || decoding.empty()) return;
   std::vector<DraftCandidate> candidates;
   std::vector<Drafter*> sources;
+  std::vector<Proposal> proposals;
   bool any = false;
   int room = std::max(0, kMaxDraftRows);
   for (ActiveRequest* request : decoding) {
@@ -139,8 +160,8 @@ void Drafting::plan(std::span<ActiveRequest* const> decoding, bool beside_prefil
     Drafter* from = state.options.mode == DraftMode::kOff ? nullptr : source(state, request->tokens, candidate.offer);
     if (from != nullptr && state.options.length > 0) {
       const int n = std::min({state.options.length, candidate.offer.max_length, limit(*request), room});
-      propose(*request, *from, candidate.offer.kind, n);
-      room -= static_cast<int>(state.draft.size());
+      proposals.push_back({request, from, candidate.offer.kind, n});
+      room -= std::max(0, n);
       candidate.offer.max_length = 0;
     } else if (from != nullptr) {
       candidate.limit = limit(*request);
@@ -149,14 +170,15 @@ void Drafting::plan(std::span<ActiveRequest* const> decoding, bool beside_prefil
     candidates.push_back(candidate);
     sources.push_back(from);
   }
-  if (!any || beside_prefill) return;   // beside a prompt a pass's time says nothing about its drafts
+  if (!any || beside_prefill) return propose(proposals);   // beside a prompt a pass's time says nothing about its drafts
   const DraftAnswer answer = controller_.choose(candidates, room);
   if (log_) std::fprintf(stderr, "conclave: %s\n", to_text(answer).c_str());
   for (size_t i = 0; i < decoding.size(); ++i) {
     if (candidates[i].limit == 0) continue;
-    if (answer.lengths[i] > 0) propose(*decoding[i], *sources[i], candidates[i].offer.kind, answer.lengths[i]);
+    if (answer.lengths[i] > 0) proposals.push_back({decoding[i], sources[i], candidates[i].offer.kind, answer.lengths[i]});
     else start_shadows(*decoding[i]);
   }
+  propose(proposals);
 }
 
 void Drafting::observe_rows(ActiveRequest& request, size_t first, int count, int row) {

@@ -61,7 +61,13 @@ class Drafting {
   Drafter* model_for(DraftState& state) const;
   Drafter* source(DraftState& state, std::span<const int32_t> tokens, Offer& offer) const;
   int limit(const ActiveRequest& request) const;
-  void propose(ActiveRequest& request, Drafter& drafter, int kind, int n);
+  /// One that drafts in this step.
+  struct Proposal {
+    ActiveRequest* request;
+    Drafter* drafter;
+    int kind, n;
+  };
+  void propose(std::span<const Proposal> proposals);
   void start_shadows(ActiveRequest& request);
   void count(DraftState& state, int kind, int n, int n_accepted);
 

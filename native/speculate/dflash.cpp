@@ -40,13 +40,9 @@ class DflashDrafter final : public Drafter {
   Offer offer(std::span<const int32_t>) override { return {kBlockDiffusion, model_.max_length()}; }
 
   Draft propose(std::span<const int32_t> tokens, std::span<const int32_t> pages, int n) override {
-    settle(pages);
-    Draft draft;
-    n = std::min(n, model_.max_length());
-    if (n < 1) return draft;
-    model_.run_block(tokens.back(), static_cast<int64_t>(tokens.size()) - 1, n, pages);
-    for (int row = 0; row < n; ++row) draft.tokens.push_back(best_token(model_.logits(row)));
-    return draft;
+    DraftAsk ask{.drafter = this, .tokens = tokens, .pages = pages, .n = n};
+    model_.propose_together({&ask, 1});
+    return {.tokens = std::move(ask.draft)};
   }
 
   void settle(std::span<const int32_t> pages) override {
@@ -101,7 +97,7 @@ void DflashModel::attach(Ops& ops, const ModelWeights& target, std::span<const K
   weights_.output_bias = target.output_bias;
   work_ = std::make_unique<Workspace>(ops, spec_.layers, kContextRows, 1);
   uploaded_ = work_->make(kContextRows, fc_.d_in);
-  forward_ = std::make_unique<Forward>(ops, spec_.layers, weights_, kv_, spec_.block_size, max_length());
+  forward_ = std::make_unique<Forward>(ops, spec_.layers, weights_, kv_, std::max(spec_.block_size, kTogetherRows), std::max(max_length(), kTogetherRows / 2));
 }
 
 std::unique_ptr<Drafter> DflashModel::make_drafter() { return std::make_unique<DflashDrafter>(*this, *ops_); }
@@ -142,16 +138,47 @@ void DflashModel::add_context(Tensor taps, int64_t first, std::span<const int32_
   ops_->wait();
 }
 
-void DflashModel::run_block(int32_t anchor, int64_t start, int n, std::span<const int32_t> pages) {
-  assert(n >= 1 && n <= max_length());
+void DflashModel::run_blocks(std::span<const Block> blocks) {
   Batch batch;
-  batch.sequences.push_back({pages});
-  for (int i = 0; i <= n; ++i) {
-    batch.add_row(i == 0 ? anchor : spec_.mask_token, static_cast<int32_t>(start + i), 0, slot(pages, start + i));
-    batch.visible_to.push_back(static_cast<int32_t>(start + n));
-    if (i > 0) batch.logit_rows.push_back(i);
+  for (const Block& block : blocks) {
+    assert(block.n >= 1 && block.n <= max_length());
+    const int32_t sequence = static_cast<int32_t>(batch.sequences.size());
+    batch.sequences.push_back({block.pages});
+    for (int i = 0; i <= block.n; ++i) {
+      if (i > 0) batch.logit_rows.push_back(batch.n_rows());
+      batch.add_row(i == 0 ? block.anchor : spec_.mask_token, static_cast<int32_t>(block.start + i), sequence, slot(block.pages, block.start + i));
+      batch.visible_to.push_back(static_cast<int32_t>(block.start + block.n));
+    }
   }
   forward_->run(batch);
+}
+
+void DflashModel::propose_together(std::span<DraftAsk> asks) {
+  std::vector<Block> blocks;
+  std::vector<DraftAsk*> of_blocks;
+  int n_rows = 0, n_drafted = 0;
+  const auto run = [&] {
+    if (blocks.empty()) return;
+    run_blocks(blocks);
+    int row = 0;
+    for (DraftAsk* ask : of_blocks) {
+      for (int i = 0; i < ask->n; ++i) ask->draft.push_back(best_token(logits(row++)));
+    }
+    blocks.clear();
+    of_blocks.clear();
+    n_rows = n_drafted = 0;
+  };
+  for (DraftAsk& ask : asks) {
+    ask.drafter->settle(ask.pages);
+    ask.n = std::min(ask.n, max_length());
+    if (ask.n < 1) continue;
+    if (n_rows + ask.n + 1 > forward_->max_rows() || n_drafted + ask.n > forward_->max_logit_rows()) run();
+    blocks.push_back({ask.tokens.back(), static_cast<int64_t>(ask.tokens.size()) - 1, ask.n, ask.pages});
+    of_blocks.push_back(&ask);
+    n_rows += ask.n + 1;
+    n_drafted += ask.n;
+  }
+  run();
 }
 
 }  // namespace conclave

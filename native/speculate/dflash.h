@@ -22,15 +22,28 @@ class DflashModel final : public DrafterModel {
   uint64_t weight_bytes() const override;
   void attach(Ops& ops, const ModelWeights& target, std::span<const KvLayer> kv) override;
   std::unique_ptr<Drafter> make_drafter() override;
+  void propose_together(std::span<DraftAsk> asks) override;
 
   static constexpr int kContextRows = 32;   // injected at once: enough rows for each weight read
+  static constexpr int kTogetherRows = 48;  // of one drafting pass over several sequences; half as many are drafted tokens
 
   /// Puts the keys and values of rows [first, first + taps.n_rows) in place, from the target's tapped states (device rows).
   void add_context(Tensor taps, int64_t first, std::span<const int32_t> pages);
   /// The same from rows in host memory.
   void add_context(std::span<const float> taps, int64_t first, std::span<const int32_t> pages);
-  /// One drafting pass at `start` (the anchor's position): logits [n][n_vocab] of the n tokens after it; row i by logits(i).
-  void run_block(int32_t anchor, int64_t start, int n, std::span<const int32_t> pages);
+  /// A sequence's anchor, its position, and how many tokens after it are asked for.
+  struct Block {
+    int32_t anchor;
+    int64_t start;
+    int n;
+    std::span<const int32_t> pages;
+  };
+  /// One drafting pass: logits [n][n_vocab] of the tokens after each anchor, block after block; row i by logits(i).
+  void run_blocks(std::span<const Block> blocks);
+  void run_block(int32_t anchor, int64_t start, int n, std::span<const int32_t> pages) {
+    const Block block{anchor, start, n, pages};
+    run_blocks({&block, 1});
+  }
   std::span<float> logits(int row) { return forward_->logits(row); }
 
  private:

@@ -44,6 +44,14 @@ class Drafter {
   virtual void settle(std::span<const int32_t> /*pages*/) {}
 };
 
+/// One sequence's part of a drafting pass over several.
+struct DraftAsk {
+  Drafter* drafter;
+  std::span<const int32_t> tokens, pages;   // as for Drafter::propose
+  int n = 0;
+  std::vector<int32_t> draft{};             // the answer
+};
+
 /// Kinds of offers: prompt look-up by the length of its match, then the models.
 enum DraftKind { kLookupShort, kLookupMedium, kLookupLong, kMaskedDiffusion, kBlockDiffusion, kDraftKinds };
 const char* draft_kind_name(int kind);

@@ -22,6 +22,10 @@ class DrafterModel {
   /// `target` has been prepared and outlives this; `kv` are the layers of the pool asked for above. Throws Error(kOutOfMemory).
   virtual void attach(Ops& ops, const ModelWeights& target, std::span<const KvLayer> kv) = 0;
   virtual std::unique_ptr<Drafter> make_drafter() = 0;  // for one sequence
+  /// What each of these drafters, all of this model, would propose by itself; in one pass over the weights where the model can.
+  virtual void propose_together(std::span<DraftAsk> asks) {
+    for (DraftAsk& ask : asks) ask.draft = ask.drafter->propose(ask.tokens, ask.pages, ask.n).tokens;
+  }
 };
 
 /// Opens a file of either kind of drafter and checks that it fits `target`: widths, layers, number of tokens and, where both files

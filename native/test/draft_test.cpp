@@ -251,6 +251,39 @@ TEST("a drafter proposes the same however its context came: at once, in chunks, 
   }
 }
 
+TEST("a drafter proposes the same for each of several sequences as for one alone") {
+  const TemporaryFile block = RandomDrafter{}.write();
+  EngineOptions options = options_for(kEmbedded, false);
+  options.drafters = {block.path};
+  LoadedModel model(options, 40);
+  DrafterModel& drafters = *model.drafters()[0];
+  constexpr int kSequences = 9;   // more drafted tokens than fit into one pass
+  std::vector<Tokens> tokens;
+  std::vector<Sequence> sequences(kSequences);
+  std::vector<std::unique_ptr<Drafter>> own;
+  for (size_t i = 0; i < kSequences; ++i) {
+    tokens.push_back(prompt_of(static_cast<int>(5 + 4 * i), 4000));
+    Sequence& sequence = sequences[i];
+    CHECK(model.cache().open(sequence, tokens[i]).has_value() && model.cache().reserve(sequence, static_cast<int64_t>(tokens[i].size()) + 7));
+    Batch batch;
+    batch.sequences.push_back({sequence.pages, sequence.state});
+    const int n = static_cast<int>(tokens[i].size()) - 1;
+    for (int at = 0; at < n; ++at) batch.add_row(tokens[i][static_cast<size_t>(at)], at, 0, sequence.slot(at));
+    batch.logit_rows.push_back(n - 1);
+    model.forward().run(batch);
+    own.push_back(drafters.make_drafter());
+    own.back()->observe({.tokens = tokens[i], .pages = sequence.pages, .first = 0, .count = n, .taps = model.forward().taps(0, n)});
+  }
+  std::vector<DraftAsk> asks;
+  for (size_t i = 0; i < kSequences; ++i) asks.push_back({.drafter = own[i].get(), .tokens = tokens[i], .pages = sequences[i].pages, .n = static_cast<int>(i % 8)});
+  drafters.propose_together(asks);
+  for (size_t i = 0; i < kSequences; ++i) {
+    CHECK(asks[i].draft.size() == i % 8);
+    CHECK_MSG(asks[i].draft == own[i]->propose(tokens[i], sequences[i].pages, static_cast<int>(i % 8)).tokens, "sequence " + std::to_string(i));
+  }
+  for (size_t i = 0; i < kSequences; ++i) model.cache().close(sequences[i], {});
+}
+
 TEST("greedy answers to 200 prompts are the same with look-up, alone and in company") {
   std::vector<RequestOptions> requests;
   for (int i = 0; i < 200; ++i) requests.push_back(request_for(prompt_of(i, 4096), 24, {DraftMode::kLookup, 1 + i % 10}));
