@@ -1,8 +1,10 @@
 /**
  * `npm run bench:drafting`: plain decoding against drafting, on the embedded model and five sets of prompts. Each way of drafting
- * has an engine of its own, as an app that is set so; each prompt is answered by all of them in turn (the order moves on each
- * time), so that a machine that slows down slows all alike. Greedy answers must be the same tokens, or the bench fails. Ways whose
- * drafter's file is absent are left out and said so. Writes one table to test/bench/results. Options:
+ * has an engine of its own, as an app that is set so, and is measured against plain decoding by that same engine, because two
+ * engines differ by a percent for where their memory lies. Each prompt is answered by all ways in turn, drafted and plain (the order
+ * moves on each time), so that a machine that slows down slows all alike. The row "plain" is plain against plain: what is left of
+ * chance. Answers must be the same tokens, or the bench fails. Ways whose drafter's file is absent are left out and said so. Writes
+ * one table to test/bench/results. Options:
  *   --model FILE   --dflash FILE   --mdlm FILE   (default: those that ship with the app)
  *   --rounds 20    --tokens 96     --threads 0   --temperature 0
  *   --results FOLDER    --json (the last line is one object)
@@ -121,7 +123,8 @@ interface Answer {
 }
 
 function answer(
-  { engine, mode }: Way,
+  engine: Native.Engine,
+  mode: Native.DraftMode,
   tokens: Uint32Array,
   stopTokens: Uint32Array,
   options: Options,
@@ -160,13 +163,24 @@ async function openWays(addon: typeof Native, options: Options): Promise<Way[]> 
   return ways;
 }
 
-type Results = ReadonlyMap<string, ReadonlyMap<string, Tally>>;
+/** A way's answers to a set, and plain ones by the same engine. */
+interface Pair {
+  readonly drafted: Tally;
+  readonly plain: Tally;
+}
+
+type Results = ReadonlyMap<string, ReadonlyMap<string, Pair>>;
 
 async function measure(addon: typeof Native, options: Options): Promise<Results> {
   const text = readModelText(options.model, addon.readMetadata(options.model), "model");
   const stopTokens = Uint32Array.from(text.tokenizer.ends);
   const ways = await openWays(addon, options);
-  const results = new Map(promptSets.map(({ name }) => [name, new Map(ways.map((way) => [way.name, new Tally()]))]));
+  const results = new Map(
+    promptSets.map(({ name }) => [
+      name,
+      new Map(ways.map((way) => [way.name, { drafted: new Tally(), plain: new Tally() }])),
+    ]),
+  );
   let turn = 0;
   for (let round = 1; round <= options.rounds; round++) {
     for (const { name, prompts } of promptSets) {
@@ -176,11 +190,18 @@ async function measure(addon: typeof Native, options: Options): Promise<Results>
         turn += 1;
         for (let i = 0; i < ways.length; i++) {
           const way = ways[(i + turn) % ways.length];
-          if (way === undefined) continue;
-          const given = await answer(way, tokens, stopTokens, options);
-          expected ??= given.tokens.join(" ");
-          if (given.tokens.join(" ") !== expected) throw new Error(`${way.name} answers "${prompt}" with other tokens`);
-          results.get(name)?.get(way.name)?.add(index, given);
+          const pair = results.get(name)?.get(way?.name ?? "");
+          if (way === undefined || pair === undefined) continue;
+          for (const which of (turn + i) % 2 === 0
+            ? (["drafted", "plain"] as const)
+            : (["plain", "drafted"] as const)) {
+            const mode = which === "plain" ? "off" : way.mode;
+            const given = await answer(way.engine, mode, tokens, stopTokens, options);
+            expected ??= given.tokens.join(" ");
+            if (given.tokens.join(" ") !== expected)
+              throw new Error(`${way.name} answers "${prompt}" with other tokens`);
+            pair[which].add(index, given);
+          }
         }
       }
     }
@@ -205,21 +226,20 @@ interface Row {
 }
 
 function rowsOf(results: Results, rounds: number): Row[] {
-  return [...results].flatMap(([set, ways]) => {
-    const plain = ways.get("plain")?.rate ?? Number.NaN;
-    return [...ways].map(([way, tally]) => ({
+  return [...results].flatMap(([set, ways]) =>
+    [...ways].map(([way, { drafted: tally, plain }]) => ({
       set,
       way,
       tok_per_s: tally.rate,
-      ratio: tally.rate / plain,
-      tokens_per_pass: tally.passes > 0 ? tally.emitted / tally.passes : 0,
+      ratio: tally.rate / plain.rate,
+      tokens_per_pass: tally.emitted / tally.passes,
       drafted: tally.drafted,
       accepted: tally.accepted,
-      experts_per_pass: tally.passes > 0 ? tally.experts / tally.passes : 0,
+      experts_per_pass: tally.experts / tally.passes,
       draft_share: tally.draftMs / rounds / tally.decodeMs,
       acceptance: tally.triedAt.map((tried, at) => (tried > 0 ? (tally.stoodAt[at] ?? 0) / tried : null)),
-    }));
-  });
+    })),
+  );
 }
 
 function page(rows: readonly Row[], options: Options): string {
