@@ -25,7 +25,11 @@ export function draftGain({ plainMs = 0, generatedTokens, decodeMs }: Timings): 
 }
 
 /** What drafting came to: a few words, and the sentences behind them; null: it was off, or is not known. */
-export function draftWords({ draft, timings, stopReason }: Run): { readonly short: string; readonly long: string } | null {
+export function draftWords({
+  draft,
+  timings,
+  stopReason,
+}: Run): { readonly short: string; readonly long: string } | null {
   if (draft === null || draft.mode === "off" || timings?.passes === undefined || timings.passes === 0) return null;
   const gain = draftGain(timings);
   const speed = gain === null ? "?" : formatDecimal(gain, 2);
