@@ -151,6 +151,7 @@ export function createApp(options: AppOptions): App {
       },
     },
     chat,
+    summaries: chat.summaries,
     attachments: createAttachmentsService({ database, publish }),
     library: createLibraryService({ database, publish }),
     models,

@@ -16,6 +16,7 @@ import {
 } from "../db/conversations.ts";
 import { interruptLeftovers, purgeMessages } from "../db/messages.ts";
 import { searchMessages } from "../db/search.ts";
+import { listSummaries } from "../db/summaries.ts";
 import type { EngineApi } from "../engine/engineApi.ts";
 import { createAnswerStore } from "./answerStore.ts";
 import { attachedFile } from "./attachedFiles.ts";
@@ -24,6 +25,8 @@ import { newestLeafUnder } from "./branches.ts";
 import { answerRoom, createContextFit } from "./contextFit.ts";
 import { createConversations } from "./conversations.ts";
 import { createMessageEdits } from "./messageEdits.ts";
+import { promptStart, withSummary } from "./promptPlan.ts";
+import { createSummarizer } from "./summarizer.ts";
 import { createTitler } from "./titler.ts";
 import { textOf } from "./transcript.ts";
 import { createTurns, type TurnDependencies } from "./turns.ts";
@@ -32,7 +35,7 @@ const undoMs = 24 * 60 * 60 * 1000;
 
 export type ChatDependencies = Omit<
   TurnDependencies,
-  "engine" | "now" | "conversations" | "store" | "contextFit" | "titler"
+  "engine" | "now" | "conversations" | "store" | "contextFit" | "titler" | "isSummarising"
 > & {
   readonly engine: Pick<EngineApi, "run" | "status" | "countTokens" | "countPrompt">;
   /** Storing answers fails (reason), or works again (null). */
@@ -41,6 +44,7 @@ export type ChatDependencies = Omit<
 };
 
 export interface ChatService extends ServiceHandlers<"chat"> {
+  readonly summaries: ServiceHandlers<"summaries">;
   /** Stops every run, stores what there is, and forgets nothing. @returns how many answers could not be stored. */
   close(): Promise<number>;
 }
@@ -61,7 +65,21 @@ export function createChatService(dependencies: ChatDependencies): ChatService {
     announce: conversations.announce,
     log,
   });
-  const turns = createTurns({ ...dependencies, now, conversations, store, contextFit, titler });
+  const summarizer = createSummarizer({
+    database,
+    engine,
+    models,
+    publish,
+    conversations,
+    contextFit,
+    beginningOf: (id) => beginning(id),
+    maxTokensOf: (id) => conversations.get(id).sampler.maxTokens ?? dependencies.preferences().sampler.maxTokens,
+    isBusy: (id) => turns.isBusy(id),
+    interruptTitle: titler.interrupt,
+    now,
+  });
+  const { isWriting: isSummarising } = summarizer;
+  const turns = createTurns({ ...dependencies, now, conversations, store, contextFit, titler, isSummarising });
   const edits = createMessageEdits({ database, conversations, turns, now });
 
   const leftovers = interruptLeftovers(database);
@@ -76,6 +94,13 @@ export function createChatService(dependencies: ChatDependencies): ChatService {
       throw new AppError("bad-argument", "This is not an answer to a message, so it cannot be continued.");
     }
     return { ...message, parentId };
+  }
+
+  function beginning(conversationId: string | null): ReturnType<typeof beginningOf> {
+    const conversation = conversationId === null ? null : conversations.get(conversationId);
+    const { prefixes } = dependencies;
+    const prefix = conversationId === null ? null : prefixes.prefix(prefixes.appliedTo(conversationId));
+    return beginningOf(conversation, dependencies.preferences(), prefix);
   }
 
   /** Tokens by attachment. One that was removed meanwhile counts for nothing. */
@@ -98,29 +123,40 @@ export function createChatService(dependencies: ChatDependencies): ChatService {
     const { modelId, context } = loaded;
     const { contextTrained } = await models.wanted(modelId);
     const conversation = conversationId === null ? null : conversations.get(conversationId);
-    const preferences = dependencies.preferences();
-    const { prefixes } = dependencies;
-    const prefix = conversation === null ? null : prefixes.prefix(prefixes.appliedTo(conversation.id));
-    const maxTokens = conversation?.sampler.maxTokens ?? preferences.sampler.maxTokens;
+    const maxTokens = conversation?.sampler.maxTokens ?? dependencies.preferences().sampler.maxTokens;
     const attachments = await countAttachments(modelId, attachmentIds);
     const draftTokens = Object.values(attachments).reduce(
       (sum, count) => sum + count,
       draft === "" ? 0 : await contextFit.countText(modelId, draft),
     );
     const reserved = answerRoom(maxTokens, context);
-    const beginning = { modelId, ...beginningOf(conversation, preferences, prefix) };
+    const branch = conversation === null ? [] : conversations.turns(conversation.id, conversation.activeLeafId);
+    const summaries = conversation === null ? [] : listSummaries(database, conversation.id);
+    const start = promptStart(branch, conversation?.contextStartId ?? null, summaries);
+    const begins = { modelId, ...withSummary(beginning(conversationId), start.summary) };
     const { used, dropped } = await contextFit.fit({
-      ...beginning,
-      turns: conversation === null ? [] : conversations.turns(conversation.id, conversation.activeLeafId),
-      startId: conversation?.contextStartId ?? null,
+      ...begins,
+      turns: branch,
+      startId: start.startId,
       context,
       reserved: reserved + draftTokens,
     });
-    const overflow = Math.max(0, draftTokens + (await contextFit.countBeginning(beginning)) + reserved - context);
-    return { used: used + draftTokens, context, reserved, contextTrained, ...dropped, attachments, overflow };
+    const overflow = Math.max(0, draftTokens + (await contextFit.countBeginning(begins)) + reserved - context);
+    const summaryId = start.summary?.id ?? null;
+    return {
+      used: used + draftTokens,
+      context,
+      reserved,
+      contextTrained,
+      ...dropped,
+      summaryId,
+      attachments,
+      overflow,
+    };
   }
 
   return {
+    summaries: summarizer,
     listConversations: async () => listConversations(database),
     async createConversation({ title }: Input<"createConversation">) {
       const id = randomUUID();
@@ -201,6 +237,7 @@ export function createChatService(dependencies: ChatDependencies): ChatService {
     },
     search: async ({ query, limit }) => searchMessages(database, query, limit, untitled),
     async close() {
+      summarizer.close();
       await turns.close();
       return store.close();
     },

@@ -7,6 +7,7 @@ import { sendAttachments } from "../db/attachments.ts";
 import { insertConversation, updateConversation } from "../db/conversations.ts";
 import { copyMessages } from "../db/copyConversation.ts";
 import type { Database } from "../db/database.ts";
+import { copySummaries } from "../db/summaries.ts";
 import { conversationOfDeleted, insertMessage, setMessageDeleted } from "../db/messages.ts";
 import { branchTo, newestLeafUnder } from "./branches.ts";
 import type { Conversations } from "./conversations.ts";
@@ -53,6 +54,7 @@ export function createMessageEdits(dependencies: MessageEditDependencies): Messa
     database.transaction(() => {
       insertConversation(database, { id, title, createdAt: now() });
       const newIds = copyMessages(database, messages, id);
+      copySummaries(database, source.id, id, newIds);
       updateConversation(database, id, {
         activeLeafId: leafId === null ? null : (newIds.get(leafId) ?? null),
         systemPrompt: source.systemPrompt,

@@ -9,6 +9,7 @@ const shape: PromptShape = {
   modelId: "m",
   templateId: "model",
   systemPrompt: "",
+  summary: "",
   droppedMessages: 0,
   turns: [user("One"), assistant("1"), user("Two")],
 };

@@ -9,7 +9,10 @@ export interface PromptShape {
   readonly engine: number | null;
   readonly modelId: string;
   readonly templateId: string;
+  /** Without a summary of older turns. */
   readonly systemPrompt: string;
+  /** Of older turns; '' for none. */
+  readonly summary: string;
   /** Older messages that did not fit. */
   readonly droppedMessages: number;
   /** Without the system prompt. */
@@ -45,7 +48,8 @@ export function explainReuse(
   if (previous.engine !== current.engine) return reason("engine-restarted");
   if (previous.templateId !== current.templateId) return reason("template-changed");
   if (previous.systemPrompt !== current.systemPrompt) return reason("system-changed");
-  if (previous.droppedMessages !== current.droppedMessages) return reason("context-moved");
+  const told = previous.summary !== current.summary;
+  if (told || previous.droppedMessages !== current.droppedMessages) return reason("context-moved");
   const changed = firstChange(previous, current.turns);
   if (changed !== null) return reason("edited", changed + 1);
   const lost = previous.promptTokens >= shortPromptTokens && reused < previous.promptTokens * keptShare;

@@ -11,6 +11,7 @@ import { findConversation, nameUntitled, updateConversation } from "../db/conver
 import type { Database } from "../db/database.ts";
 import { insertMessage } from "../db/messages.ts";
 import { insertRun } from "../db/runs.ts";
+import { listSummaries } from "../db/summaries.ts";
 import type { EngineApi } from "../engine/engineApi.ts";
 import { announceUnsent } from "./attachmentsService.ts";
 import { type AnswerRun, type PreparedPrompt, startAnswer } from "./answerRun.ts";
@@ -18,6 +19,7 @@ import type { AnswerStore, TraceStore } from "./answerStore.ts";
 import { beginningOf, type ConversationPrefixes } from "./beginning.ts";
 import { answerRoom, type ContextFit, requireRoom } from "./contextFit.ts";
 import type { Conversations } from "./conversations.ts";
+import { promptStart, withSummary } from "./promptPlan.ts";
 import { explainReuse, type PastPrompt, type PromptShape } from "./reuseReason.ts";
 import type { Titler } from "./titler.ts";
 import { titleFrom } from "./titles.ts";
@@ -64,6 +66,8 @@ export interface TurnDependencies {
   readonly store: AnswerStore;
   readonly contextFit: ContextFit;
   readonly titler: Titler;
+  /** A summary is being written in this conversation. */
+  readonly isSummarising: (conversationId: string) => boolean;
 }
 
 export interface Turn {
@@ -122,6 +126,9 @@ export function createTurns(dependencies: TurnDependencies): Turns {
         "conflict",
         "An answer is still being written in this conversation; stop it or wait for its end.",
       );
+    }
+    if (dependencies.isSummarising(conversationId)) {
+      throw new AppError("conflict", "A summary is being written in this conversation; stop it or wait for its end.");
     }
     starting.add(conversationId);
     try {
@@ -259,14 +266,17 @@ export function createTurns(dependencies: TurnDependencies): Turns {
     const like = request.like?.prompt ?? null;
     const template = like === null ? prefixes.appliedTo(conversation.id) : like.template;
     const beginning = beginningOf(conversation, dependencies.preferences(), prefixes.prefix(template));
-    const systemPrompt = like?.systemPrompt ?? beginning.systemPrompt;
+    const turns = conversations.turns(conversation.id, parentId);
+    const begins = promptStart(turns, conversation.contextStartId, listSummaries(database, conversation.id));
+    const summary = like === null ? begins.summary : null;
+    const systemPrompt = like?.systemPrompt ?? withSummary(beginning, summary).systemPrompt;
     if (template !== null) await prefixes.beforeRun(template);
     const fitted = await contextFit.fit({
       modelId: model.id,
       systemPrompt,
       examples: beginning.examples,
-      turns: conversations.turns(conversation.id, parentId),
-      startId: like === null ? conversation.contextStartId : like.firstMessageId,
+      turns,
+      startId: like === null ? begins.startId : like.firstMessageId,
       context,
       reserved:
         answerRoom(run.sampler.maxTokens, context) +
@@ -277,11 +287,19 @@ export function createTurns(dependencies: TurnDependencies): Turns {
       engine: engine.status().pid,
       modelId: model.id,
       templateId: `${run.templateId} ${template?.templateId ?? ""} ${template?.version ?? ""}`,
-      systemPrompt,
+      systemPrompt: summary === null ? systemPrompt : beginning.systemPrompt,
+      summary: summary?.text ?? "",
       droppedMessages: fitted.dropped.droppedMessages,
       turns: fitted.turns,
     };
-    const prompt: RunPrompt = { systemPrompt, ...fitted.dropped, context, continuedFrom: answerStart.length, template };
+    const prompt: RunPrompt = {
+      systemPrompt,
+      ...fitted.dropped,
+      context,
+      continuedFrom: answerStart.length,
+      template,
+      summaryId: like === null ? (summary?.id ?? null) : like.summaryId,
+    };
     return { messages: fitted.messages, prompt, explain: explainer(message, shape) };
   }
 

@@ -119,6 +119,8 @@ export const runPromptSchema = z.object({
   continuedFrom: z.number(),
   /** The template that the prompt began with; its text is part of `systemPrompt`. */
   template: appliedTemplateSchema.nullable().default(null),
+  /** The summary of what is above the first message; its text is part of `systemPrompt`. */
+  summaryId: idSchema.nullable().default(null),
 });
 export type RunPrompt = z.infer<typeof runPromptSchema>;
 
@@ -194,6 +196,8 @@ export const contextUseSchema = z.object({
   droppedTokens: z.number(),
   /** First message that would be sent; null: none yet. */
   firstMessageId: idSchema.nullable(),
+  /** The summary that stands in for what is above the first message; null: none does. */
+  summaryId: idSchema.nullable(),
   /** Of each of the asked attachments as it would stand in the prompt, by id. */
   attachments: z.record(z.string(), z.number()),
   /** By how much the draft with its attachments is more than could be sent even alone; 0: it fits. */

@@ -10,12 +10,14 @@ import { library } from "./library.ts";
 import { models } from "./models.ts";
 import { type CallSpec, type ServiceSpec } from "./service.ts";
 import { settings } from "./settings.ts";
+import { summaries } from "./summaries.ts";
 import { templates } from "./templates.ts";
 
 export const services = {
   app,
   chat,
   attachments,
+  summaries,
   library,
   models,
   engine,

@@ -78,6 +78,19 @@ export interface AttachmentsTable {
   text: string;
 }
 
+export interface SummariesTable {
+  seq: Generated<number>;
+  id: string;
+  conversation_id: string;
+  first_message_id: string;
+  text: string;
+  messages: number;
+  edited: number;
+  created_at: number;
+  /** Set: hidden. */
+  deleted_at: number | null;
+}
+
 export interface RunsTable {
   id: string;
   message_id: string;
@@ -206,6 +219,7 @@ export interface Schema {
   messages: MessagesTable;
   message_parts: MessagePartsTable;
   attachments: AttachmentsTable;
+  summaries: SummariesTable;
   runs: RunsTable;
   expert_traces: ExpertTracesTable;
   templates: TemplatesTable;

@@ -212,6 +212,7 @@ describe("runs", () => {
       context: 512,
       continuedFrom: 0,
       template: null,
+      summaryId: null,
     };
     const reuse = { kind: "edited" as const, turn: 3 };
     finishRun(db, "r", { engineVersion: "1", stopReason: "max-tokens", error, timings, prompt, reuse });

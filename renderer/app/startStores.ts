@@ -4,6 +4,7 @@ import { startChatStore } from "../chat/chatStore.ts";
 import { startContextStore } from "../chat/contextStore.ts";
 import { startDraftStore } from "../chat/draftStore.ts";
 import { startLibraryStore } from "../chat/libraryStore.ts";
+import { startSummaryStore } from "../chat/transcript/summaryStore.ts";
 import { startTraceStore } from "../experts/traceStore.ts";
 import { startModelsStore } from "../models/modelsStore.ts";
 import { startLanguage } from "../platform/language.ts";
@@ -20,6 +21,7 @@ export function startStores(): void {
   startModelsStore();
   startChatStore();
   startAttachmentStore();
+  startSummaryStore();
   startContextStore();
   startLibraryStore();
   startDraftStore();

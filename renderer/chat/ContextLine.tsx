@@ -3,6 +3,7 @@ import { t } from "../i18n/texts.ts";
 import { raiseContext, startContextAt } from "./actions/contextActions.ts";
 import { largerContext } from "./ContextGauge.tsx";
 import { useContext } from "./contextStore.ts";
+import { writeSummary } from "./transcript/summaryActions.ts";
 import type { UnseenTurns } from "./thread.ts";
 
 const linkLook = "rounded px-1.5 py-0.5 text-accent hover:bg-hover";
@@ -24,6 +25,9 @@ export function ContextLine({ firstMessageId, droppedTokens, chosen }: UnseenTur
           </button>
         ) : (
           <>
+            <button type="button" className={linkLook} onClick={() => void writeSummary()}>
+              {t("transcript.summarise")}
+            </button>
             {larger !== null && (
               <button type="button" className={linkLook} onClick={() => void raiseContext(larger)}>
                 {t("chat.raiseContextTo", { tokens: larger })}

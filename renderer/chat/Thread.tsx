@@ -22,6 +22,10 @@ import { useFind } from "./findStore.ts";
 import type { AnswerTextProps } from "./MessageView.tsx";
 import { NearbyMessage } from "./NearbyMessage.tsx";
 import { branchTo, unseenTurns } from "./thread.ts";
+import { MarkerLines } from "./transcript/MarkerLines.tsx";
+import { markersOf } from "./transcript/markers.ts";
+import { GrowingSummary, SummaryBlock } from "./transcript/SummaryBlock.tsx";
+import { shownSummary, useSummaries } from "./transcript/summaryStore.ts";
 
 /** Distance from the end, in px, within which new text keeps the view at the end. */
 const followWithin = 80;
@@ -55,6 +59,11 @@ export function Thread({ AnswerText, modelName, beginnings }: ThreadProps) {
   const use = useContext((state) => state.use);
   const startId = useChat((state) => state.conversations.find(({ id }) => id === state.openId)?.contextStartId ?? null);
   const unseen = useMemo(() => unseenTurns(branch, use, startId), [branch, use, startId]);
+  const summaries = useSummaries((state) => state.summaries);
+  const isSummarising = useSummaries((state) => openId !== null && openId in state.growing);
+  const summary = useMemo(() => shownSummary(branch, summaries, startId), [branch, summaries, startId]);
+  const markers = useMemo(() => markersOf(branch), [branch]);
+  const lineAt = unseen === null || unseen.firstMessageId === summary?.firstMessageId ? null : unseen.firstMessageId;
   const busy = branch.some((message) => message.state === "generating");
 
   const finding = useFind((state) => state.open);
@@ -105,7 +114,11 @@ export function Thread({ AnswerText, modelName, beginnings }: ThreadProps) {
         <div ref={content} className={`mx-auto flex flex-col gap-6 py-6 ${wide ? "max-w-[1040px]" : "max-w-[768px]"}`}>
           {branch.map((message, index) => (
             <Fragment key={message.id}>
-              {unseen?.firstMessageId === message.id && <ContextLine {...unseen} />}
+              {summary?.firstMessageId === message.id && <SummaryBlock key={summary.id} summary={summary} />}
+              {unseen !== null &&
+                lineAt === message.id &&
+                (isSummarising ? <GrowingSummary /> : <ContextLine {...unseen} />)}
+              {markers.has(message.id) && <MarkerLines markers={markers.get(message.id) ?? []} />}
               <NearbyMessage
                 message={message}
                 busy={busy}

@@ -7,6 +7,7 @@ import { client } from "../platform/client.ts";
 import { useSettings } from "../platform/settingsStore.ts";
 import { attachmentsToSend, useAttachments } from "./attachments/attachmentStore.ts";
 import { useChat } from "./chatStore.ts";
+import { useSummaries } from "./transcript/summaryStore.ts";
 
 const quietMs = 250;
 
@@ -48,10 +49,11 @@ export function useContextUpdates(): void {
   const sampler = useSettings((settings) => settings.sampler);
   const unsent = useAttachments((state) => state.unsent);
   const kept = useAttachments((state) => state.kept);
+  const summaries = useSummaries((state) => state.summaries);
   useEffect(() => {
     if (running) return;
     const ids = attachmentsToSend({ unsent, kept }, openId).map(({ id }) => id);
     const timer = setTimeout(() => void ask(openId, draft, ids), quietMs);
     return () => clearTimeout(timer);
-  }, [openId, draft, conversation, running, messages, loads, systemPrompt, sampler, unsent, kept]);
+  }, [openId, draft, conversation, running, messages, loads, systemPrompt, sampler, unsent, kept, summaries]);
 }

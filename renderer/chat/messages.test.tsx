@@ -69,6 +69,7 @@ const use: ContextUse = {
   droppedMessages: 0,
   droppedTokens: 0,
   firstMessageId: "q1",
+  summaryId: null,
   attachments: {},
   overflow: 0,
 };

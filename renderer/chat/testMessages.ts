@@ -64,6 +64,7 @@ export const runOf = (fields: Partial<Run> = {}): Run => ({
     context: 8192,
     continuedFrom: 0,
     template: null,
+    summaryId: null,
   },
   reuse: { kind: "kept", turn: null },
   ...fields,

@@ -3,6 +3,7 @@
 import type { Page } from "@playwright/test";
 import { answers, composer, conversation, questions, send, sidebar, waitUntilDone, wordsOf } from "./chat.ts";
 import { expect, test } from "./conclaveApp.ts";
+import { picture, violations } from "./looks.ts";
 
 const undo = (page: Page) => page.getByRole("button", { name: "Undo" }).first().click();
 
@@ -99,4 +100,46 @@ test("a conversation that outgrows the context says what the model no longer see
   await line.getByRole("button", { name: "Start from here" }).click();
   await expect(line.getByRole("button", { name: "Send them again" })).toBeVisible();
   await expect(composer(page)).toBeEditable();
+});
+
+test("what no longer fits is summarised on request, and the summary can be changed and taken back", async ({
+  conclaveApp: { page },
+}) => {
+  await setLongestAnswer(page, 16);
+  const long = "The fox and the wolf went to the river and the forest and the hill. ".repeat(34).trim();
+  await ask(page, `One. ${long}`);
+  await ask(page, `Two. ${long}`);
+  const line = conversation(page).getByRole("note", { name: "Where the model's view begins" });
+  await line.getByRole("button", { name: "Summarise" }).click();
+  const summary = conversation(page).getByRole("region", { name: /^Summary of the \d+ messages above/ });
+  await expect(summary).toBeVisible({ timeout: 30_000 });
+  await expect(line).toHaveCount(0);
+  await expect(questions(page)).toHaveCount(2);
+  await summary.getByRole("button", { name: "Edit summary" }).click();
+  await summary.getByRole("textbox", { name: "Text of the summary" }).fill("A fox and a wolf walked far.");
+  await summary.getByRole("button", { name: "Save" }).click();
+  await expect(conversation(page).getByRole("region", { name: /edited$/ })).toContainText(
+    "A fox and a wolf walked far.",
+  );
+  expect(await violations(page)).toEqual([]);
+  await page.screenshot({ path: picture("summary.png") });
+  const last = await ask(page, "Where did they walk?");
+  await last.getByRole("button", { name: /prompt tokens reused/ }).click();
+  await expect(page.getByRole("dialog", { name: "How this answer was made" })).toContainText(
+    "A fox and a wolf walked far.",
+  );
+  await page.keyboard.press("Escape");
+  await summary.getByRole("button", { name: "Send the turns again instead" }).click();
+  await expect(line).toBeVisible();
+  await page.getByRole("button", { name: "Undo" }).first().click();
+  await expect(summary).toBeVisible();
+});
+
+test("a line says where settings changed between two answers", async ({ conclaveApp: { page } }) => {
+  await ask(page, "Who are you?");
+  await setLongestAnswer(page, 12);
+  await ask(page, "Tell me a story about a fox");
+  const note = conversation(page).getByRole("note", { name: "What changed here" });
+  await expect(note).toHaveText("Settings changed: Longest answer 1,024 → 12");
+  await page.screenshot({ path: picture("markers.png") });
 });

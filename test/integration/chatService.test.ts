@@ -275,6 +275,7 @@ describe("the context", () => {
       droppedMessages: 0,
       droppedTokens: 0,
       firstMessageId: expect.any(String),
+      summaryId: null,
       attachments: {},
       overflow: 0,
     });
@@ -407,5 +408,95 @@ describe("attachments", () => {
       message: expect.stringContaining("100,000 characters over"),
     });
     expect(await unsent()).toHaveLength(1);
+  });
+});
+
+describe("a summary", () => {
+  const words = (count: number, word: string): string => Array.from({ length: count }, () => word).join(" ");
+  const summaries = () => app.handlers.summaries;
+  const contents = (): string[] => engine.runs.at(-1)?.request.messages.map(({ content }) => content) ?? [];
+
+  async function longConversation(): Promise<Message> {
+    const first = await ask(null, words(100, "old"), "1");
+    const second = await ask(first.id, words(100, "middle"), "2");
+    return ask(second.id, words(150, "new"), "3");
+  }
+
+  it("is written of what no longer fits, stands in for it, can be changed and taken away, and loses nothing", async () => {
+    const third = await longConversation();
+    const writing = summaries().write({ conversationId });
+    const run = await nextRun();
+    expect(run.request.messages).toMatchObject([{ role: "user", content: expect.stringContaining("User: old old") }]);
+    expect(run.request.messages[0]?.content).not.toContain("new new");
+    await expect(chat().sendMessage({ conversationId, parentId: third.id, text: "Hi" })).rejects.toMatchObject({
+      code: "conflict",
+    });
+    run.say("<think>hm</think>They spoke");
+    run.say(" of old things.");
+    run.end();
+    const summary = await writing;
+    expect(summary).toMatchObject({ text: "They spoke of old things.", edited: false, messages: 4 });
+    expect(events.filter(({ event }) => event === "growing").at(-1)?.payload).toMatchObject({
+      text: "They spoke of old things.",
+      part: 1,
+      parts: 1,
+      firstMessageId: summary.firstMessageId,
+    });
+
+    const fourth = await ask(third.id, "And now?", "4");
+    expect(contents()[0]).toContain("in short:\nThey spoke of old things.");
+    expect(contents()[1]).toMatch(/^new new/);
+    expect(fourth.run?.prompt).toMatchObject({ summaryId: summary.id, firstMessageId: summary.firstMessageId });
+    expect(fourth.run?.reuse?.kind).toBe("context-moved");
+    expect(await chat().getContextUse({ conversationId, draft: "" })).toMatchObject({ summaryId: summary.id });
+    expect(await tree()).toHaveLength(8);
+
+    await summaries().edit({ summaryId: summary.id, text: "Old talk." });
+    const fifth = await ask(fourth.id, "More?", "5");
+    expect(contents()[0]).toContain("Old talk.");
+    const fork = await chat().forkConversation({ messageId: fifth.id });
+    expect(await summaries().list({ conversationId: fork.id })).toMatchObject([{ text: "Old talk.", edited: true }]);
+    await summaries().remove({ summaryId: summary.id });
+    await ask(fifth.id, "Once more?", "6");
+    expect(contents().join()).not.toContain("Old talk.");
+    await summaries().restore({ summaryId: summary.id });
+    expect(await summaries().list({ conversationId })).toHaveLength(1);
+  });
+
+  it("that is stopped changes nothing, and none is written while everything fits", async () => {
+    await ask(null, "One", "1");
+    await expect(summaries().write({ conversationId })).rejects.toMatchObject({ code: "conflict" });
+    conversationId = (await chat().createConversation({})).id;
+    await longConversation();
+    const writing = summaries().write({ conversationId });
+    const refused = expect(writing).rejects.toMatchObject({ code: "cancelled" });
+    (await nextRun()).say("They");
+    await summaries().stop({ conversationId });
+    await refused;
+    expect(await summaries().list({ conversationId })).toEqual([]);
+  });
+
+  it("of more than the context holds is told in parts, each with what came before", async () => {
+    await app.handlers.chat.updateConversation({ conversationId, sampler: { maxTokens: 10 } });
+    const text = JSON.stringify({
+      messages: Array.from({ length: 8 }, (_, index) => ({
+        role: index % 2 === 0 ? "user" : "assistant",
+        content: words(200, `w${index}`),
+      })),
+    });
+    const [imported] = await app.handlers.library.importConversations({ text });
+    const writing = summaries().write({ conversationId: imported?.id ?? "" });
+    let parts = 0;
+    for (;;) {
+      const run = await nextRun();
+      parts += 1;
+      run.say(`Part ${parts}.`);
+      const more = events.findLast(({ event }) => event === "growing")?.payload as { part: number; parts: number };
+      if (parts > 1) expect(run.request.messages[0]?.content).toContain(`Part ${parts - 1}.`);
+      run.end();
+      if (more.part === more.parts) break;
+    }
+    expect(parts).toBeGreaterThan(2);
+    expect(await writing).toMatchObject({ text: `Part ${parts}.` });
   });
 });

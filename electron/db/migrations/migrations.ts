@@ -5,6 +5,7 @@ import { chatMigration } from "./0003-chat.ts";
 import { templatesMigration } from "./0004-templates.ts";
 import { draftingMigration } from "./0005-drafting.ts";
 import { attachmentsMigration } from "./0006-attachments.ts";
+import { summariesMigration } from "./0007-summaries.ts";
 
 export interface Migration {
   readonly version: number;
@@ -20,4 +21,5 @@ export const migrations: readonly Migration[] = [
   templatesMigration,
   draftingMigration,
   attachmentsMigration,
+  summariesMigration,
 ];

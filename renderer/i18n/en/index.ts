@@ -8,6 +8,7 @@ import models from "./models.json";
 import platform from "./platform.json";
 import settings from "./settings.json";
 import templates from "./templates.json";
+import transcript from "./transcript.json";
 import ui from "./ui.json";
 
-export default { app, attachments, chat, errors, experts, models, platform, settings, templates, ui };
+export default { app, attachments, chat, errors, experts, models, platform, settings, templates, transcript, ui };

@@ -8,7 +8,20 @@ import models from "./models.json";
 import platform from "./platform.json";
 import settings from "./settings.json";
 import templates from "./templates.json";
+import transcript from "./transcript.json";
 import ui from "./ui.json";
 import type { Texts } from "../texts.ts";
 
-export default { app, attachments, chat, errors, experts, models, platform, settings, templates, ui } satisfies Texts;
+export default {
+  app,
+  attachments,
+  chat,
+  errors,
+  experts,
+  models,
+  platform,
+  settings,
+  templates,
+  transcript,
+  ui,
+} satisfies Texts;
