@@ -158,8 +158,9 @@ function migrate(connection: SqliteConnection, folder: string, list: readonly Mi
       `The database in ${folder} has schema ${current} and this Conclave knows schemas up to ${newest}; install the newer Conclave that wrote it, or start with another data folder.`,
     );
   }
+  // Once, as the older version left it: copies of the steps between would push that one out.
+  if (current > 0 && current < newest) backUp(connection, folder, current, now());
   for (const migration of list.slice(current)) {
-    if (migration.version > 1) backUp(connection, folder, migration.version - 1, now());
     connection
       .transaction(() => {
         connection.exec(migration.sql);
