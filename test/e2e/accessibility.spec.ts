@@ -86,18 +86,27 @@ test("a whole conversation without a mouse", async ({ conclaveApp }) => {
   await expect(page.getByRole("button", { name: "Foxes", exact: true })).toBeVisible();
 });
 
-test("every screen passes axe in the system's own colours, and what is on can be told from what is off", async ({
-  conclaveApp: { page },
-}) => {
+for (const [look, media] of [
+  ["light", { colorScheme: "light" }],
+  ["dark", { colorScheme: "dark" }],
+  ["the system's own colours", { forcedColors: "active" }],
+] as const) {
+  test(`every screen passes axe, ${look}`, async ({ conclaveApp: { page } }) => {
+    test.setTimeout(180_000);
+    await page.emulateMedia(media);
+    const found: string[] = [];
+    for (const { name, open, close } of screens) {
+      await open(page, t);
+      await page.screenshot({ path: picture(`axe/${look.replaceAll(/\W+/g, "-")}-${name}.png`) });
+      for (const violation of await violations(page)) found.push(`${name}: ${violation}`);
+      await close(page, t);
+    }
+    expect(found).toEqual([]);
+  });
+}
+
+test("in the system's own colours what is on can be told from what is off", async ({ conclaveApp: { page } }) => {
   await page.emulateMedia({ forcedColors: "active" });
-  const found: string[] = [];
-  for (const { name, open, close } of screens) {
-    await open(page, t);
-    await page.screenshot({ path: picture(`forced-colours/${name}.png`) });
-    for (const violation of await violations(page)) found.push(`${name}: ${violation}`);
-    await close(page, t);
-  }
-  expect(found).toEqual([]);
   const outlineOf = (label: string): Promise<string> =>
     page.getByRole("button", { name: label }).evaluate((element) => getComputedStyle(element).outlineStyle);
   await composer(page).focus();

@@ -44,10 +44,9 @@ export async function cutOff(page: Page): Promise<string[]> {
   });
 }
 
-/** Where the pictures of docs/ are taken from: UPDATE_SCREENSHOTS=1 writes them there. */
+/** Where a spec leaves a picture for whoever wants to look; those of docs/ are taken by tour.spec.ts. */
 export function picture(name: string): string {
-  const folder = process.env["UPDATE_SCREENSHOTS"] === "1" ? "docs/screenshots" : "out/test/screenshots";
-  return join(repositoryRoot, folder, name);
+  return join(repositoryRoot, "out/test/screenshots", name);
 }
 
 /** What axe finds to mend, by rule and place. */

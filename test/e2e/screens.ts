@@ -81,6 +81,24 @@ export const screens: readonly Screen[] = [
     close: (page, t) => page.getByRole("tab", { name: t("experts.title") }).click(),
   },
   {
+    name: "edit-answer",
+    open: (page, t) =>
+      lastAnswer(page, t)
+        .getByRole("button", { name: t("chat.editAnswer") })
+        .click(),
+    close: escape,
+  },
+  {
+    name: "message-menu",
+    open: async (page, t) => {
+      await lastAnswer(page, t)
+        .getByRole("button", { name: t("chat.moreForMessage") })
+        .click();
+      await page.getByRole("menu").waitFor();
+    },
+    close: escape,
+  },
+  {
     name: "details",
     open: async (page, t) => {
       await lastAnswer(page, t)
