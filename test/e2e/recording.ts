@@ -1,6 +1,5 @@
 // A film of the page without a program beside the browser: frames of Chromium's own screencast, played once in real time onto
-// a canvas of an empty page, whose MediaRecorder writes WebM. The duration, which a live recording cannot know, is put into
-// the file afterwards (Matroska specification, RFC 9559, section 5.1.2).
+// a canvas of an empty page, whose MediaRecorder writes WebM.
 import { setTimeout as delay } from "node:timers/promises";
 import type { Browser, Page } from "@playwright/test";
 
@@ -15,8 +14,6 @@ export interface Film {
   readonly frames: readonly Frame[];
   readonly seconds: number;
 }
-
-const infoId = Buffer.from([0x15, 0x49, 0xa9, 0x66]);
 
 /** Shows where the mouse is: a browser without a screen draws no pointer. */
 export async function showPointer(page: Page): Promise<void> {
@@ -62,22 +59,6 @@ export async function film(page: Page, play: () => Promise<void>): Promise<Film>
   };
 }
 
-/** Inserts the element that says how long the film is. */
-function withDuration(webm: Buffer, seconds: number): Buffer {
-  const info = webm.indexOf(infoId);
-  const first = webm[info + 4] ?? 0;
-  const width = Math.clz32(first) - 23;
-  if (info < 0 || width < 1 || width > 4) throw new Error("The film has no header to put its duration into.");
-  const mark = 2 ** (7 * width);
-  const size = webm.readUIntBE(info + 4, width) - mark;
-  const duration = Buffer.alloc(11);
-  duration.set([0x44, 0x89, 0x88]);
-  duration.writeDoubleBE(seconds * 1000, 3);
-  const newSize = Buffer.alloc(4);
-  newSize.writeUInt32BE(2 ** 28 + size + duration.length);
-  return Buffer.concat([webm.subarray(0, info + 4), newSize, duration, webm.subarray(info + 4 + width)]);
-}
-
 /** @returns the film as WebM, of about this many bits a second at most. */
 export async function toWebm(browser: Browser, { frames, seconds }: Film, bitsPerSecond: number): Promise<Buffer> {
   const page = await browser.newPage();
@@ -120,5 +101,5 @@ export async function toWebm(browser: Browser, { frames, seconds }: Film, bitsPe
   await delay(Math.max(0, began + seconds - Date.now() / 1000) * 1000);
   const webm = Buffer.from(await begun.evaluate(({ finish }) => finish()), "base64");
   await page.close();
-  return withDuration(webm, seconds);
+  return webm;
 }

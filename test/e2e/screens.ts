@@ -112,11 +112,8 @@ export const screens: readonly Screen[] = [
   {
     name: "context",
     open: async (page, t) => {
-      await page
-        .getByRole("button", { name: /\d \/ \d/ })
-        .or(page.getByText(/^[\d.,k]+ \/ [\d.,k]+$/))
-        .first()
-        .click();
+      const used = t("chat.contextUsed", { used: "\\S+", context: "\\S+" }).replaceAll(/[()]/g, ".");
+      await page.getByRole("button", { name: new RegExp(used) }).click();
       await page.getByRole("dialog", { name: t("chat.context"), exact: true }).waitFor();
     },
     close: noDialog,
