@@ -61,10 +61,13 @@ export const nativeZones: readonly Zone[] = [
   { path: "native/ops", mayImport: [blockFormats, "native/model/spec.h", "native/base"] },
   {
     path: "native/ops/backends.cpp",
-    mayImport: ["native/ops", "native/ops/cpu", "native/ops/cuda", "native/ops/metal"],
+    mayImport: ["native/ops", "native/ops/cpu", "native/ops/cuda", "native/ops/metal", "native/base"],
   },
   { path: "native/ops/cpu", mayImport: backend },
-  { path: "native/ops/cuda", mayImport: backend },
+  // The kernels are written once and include the words of the device that they are compiled for.
+  { path: "native/ops/gpu", mayImport: [...backend, "native/ops/cuda/simt.h", "native/ops/gpu_host/simt.h"] },
+  { path: "native/ops/gpu_host", mayImport: [...backend, "native/ops/gpu"] },
+  { path: "native/ops/cuda", mayImport: [...backend, "native/ops/gpu"] },
   { path: "native/ops/metal", mayImport: backend },
   // Snapshots are mapped; the file formats themselves are none of its business.
   { path: "native/kv", mayImport: [...interfaceOfOps, "native/formats/mapped_file.h", "native/base"] },

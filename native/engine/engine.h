@@ -99,6 +99,8 @@ struct EngineOptions {
   int prefill_chunk = 256;
   DType kv_type = DType::kF16;
   Precision precision = Precision::kFast;
+  Device device = Device::kCpu;
+  std::function<std::unique_ptr<Ops>()> make_ops;   // instead of the device's: for tests
   std::vector<std::string> drafters;   // files of drafting models for this one, at most one of a kind
   bool plain = false;               // one request at a time, no reuse: the twin that results are compared with
 };

@@ -72,7 +72,7 @@ LoadedModel::LoadedModel(const EngineOptions& options, int max_logit_rows, const
   refuse_drafter(*file_);
   spec_ = spec_from_gguf(*file_);
   weights_ = bind_weights(*file_, spec_);
-  ops_ = make_cpu_ops({.n_threads = options.n_threads, .precision = options.precision});
+  ops_ = options.make_ops ? options.make_ops() : make_ops({.n_threads = options.n_threads, .precision = options.precision, .device = options.device});
   if (wrap) ops_ = wrap(std::move(ops_));
   active_bytes_ = active_bytes_per_token(spec_, weights_);
 

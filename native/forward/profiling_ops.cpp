@@ -35,9 +35,14 @@ double attended_bytes(const AttendArgs& args) {
   return tokens * static_cast<double>(kv_token_bytes(args.layer.type, args.layer.n_kv_heads, args.layer.d_k, args.layer.d_v));
 }
 
-double moe_bytes(const MoeFfnArgs& args) {
+/// The experts' ids may lie on a device.
+double moe_bytes(Ops& ops, const MoeFfnArgs& args) {
   std::set<int32_t> distinct;
-  for (int64_t row = 0; row < args.experts.n_rows; ++row) distinct.insert(args.experts.i32(row), args.experts.i32(row) + args.experts.d_row);
+  std::vector<int32_t> ids(static_cast<size_t>(args.experts.d_row));
+  for (int64_t row = 0; row < args.experts.n_rows; ++row) {
+    ops.download(ids.data(), args.experts.i32(row), ids.size() * sizeof(int32_t));
+    distinct.insert(ids.begin(), ids.end());
+  }
   return static_cast<double>(distinct.size()) * static_cast<double>(args.ffn.gate->expert_bytes() + args.ffn.up->expert_bytes() + args.ffn.down->expert_bytes());
 }
 
@@ -146,7 +151,7 @@ void ProfilingOps::route(const RouteArgs& args) {
 }
 
 void ProfilingOps::moe_ffn(const MoeFfnArgs& args) {
-  measure([&] { inner_->moe_ffn(args); }, [] { return "moe_ffn"; }, [&] { return moe_bytes(args) + tensor_bytes(args.x) + tensor_bytes(args.out); });
+  measure([&] { inner_->moe_ffn(args); }, [] { return "moe_ffn"; }, [&] { return moe_bytes(*inner_, args) + tensor_bytes(args.x) + tensor_bytes(args.out); });
 }
 
 void ProfilingOps::dense_ffn(const DenseFfnArgs& args) {

@@ -3,11 +3,14 @@
 // by the caller once at bind time and asserted here. Calls between begin() and submit() may run asynchronously; results
 // are readable after wait(). Row counts of 0 are legal everywhere and do nothing.
 //
-// Two CPU tables exist: `exact` multiplies in float with the weights as the file says (the reference that everything is
+// Weights must be prepared before a backend with memory of its own can read them; the CPU's reads them where the file has
+// them. Two CPU tables exist: `exact` multiplies in float with the weights as the file says (the reference that everything is
 // checked against); `fast` quantises activations to int8 and uses the widest SIMD at hand.
 #pragma once
 #include <memory>
+#include <optional>
 #include <span>
+#include <string_view>
 
 #include "model/spec.h"
 #include "ops/tensor.h"
@@ -16,9 +19,14 @@ namespace conclave {
 
 enum class Precision { kFast, kExact };
 
+enum class Device { kCpu, kCuda };
+/// "cpu", "cuda"; nullopt for anything else.
+std::optional<Device> device_of(std::string_view name);
+
 struct OpsOptions {
   int n_threads = 0;                       // 0: physical cores
   Precision precision = Precision::kFast;
+  Device device = Device::kCpu;
 };
 
 /// One weight of a group that reads the same input rows. out = (x . Wt + bias) * scale, added to `out` if `accumulate`.
@@ -201,6 +209,8 @@ class Ops {
   virtual void dense_ffn(const DenseFfnArgs& args) = 0;
 };
 
+/// Throws Error(kUnsupported) with the reason where the device cannot be used.
+std::unique_ptr<Ops> make_ops(const OpsOptions& options);
 std::unique_ptr<Ops> make_cpu_ops(const OpsOptions& options);   // ops/cpu
 
 /// Bytes of KV for one token of one layer (k and v).

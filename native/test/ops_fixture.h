@@ -3,6 +3,7 @@
 #pragma once
 #include <algorithm>
 #include <cmath>
+#include <cstdlib>
 #include <cstring>
 #include <memory>
 #include <random>
@@ -10,7 +11,10 @@
 #include <vector>
 
 #include "check.h"
+#include "mirrored_ops.h"
 #include "ops/cpu/cpu_ops.h"
+#include "ops/cuda/cuda_ops.h"
+#include "ops/gpu_host/host_device.h"
 
 namespace conclave::test {
 
@@ -129,7 +133,7 @@ inline void check_distance(const Distance& distance, double bound, const std::st
   CHECK_MSG(distance.relative() <= bound, what + ": relative error " + std::to_string(distance.relative()) + " is above " + std::to_string(bound));
 }
 
-/// Every table of ops that can run here: exact, then each SIMD level.
+/// Every table of ops that can run here: exact, each SIMD level, and the GPU's kernels compiled for the host.
 struct Level {
   std::string name;
   std::unique_ptr<Ops> ops;
@@ -141,6 +145,15 @@ inline std::vector<Level>& levels() {
     out.push_back({"exact", make_cpu_ops({2, Precision::kExact}), true});
     for (const char* name : {"portable", "avx2", "avx512"})
       if (const Kernels* kernels = find_kernels(name)) out.push_back({name, make_cpu_ops_with({2, Precision::kFast}, *kernels), false});
+#if !defined(__SANITIZE_THREAD__)   // which loses its way when a kernel changes stacks
+    out.push_back({"cuda-on-host", std::make_unique<MirroredOps>(gpu::make_gpu_ops(gpu_host::make_host_device("cuda-on-host"))), false});
+#endif
+    if (std::getenv("CONCLAVE_TEST_CUDA")) {
+      std::string why;
+      std::unique_ptr<Ops> ops = make_cuda_ops(why);
+      CHECK_MSG(ops != nullptr, "CONCLAVE_TEST_CUDA asks for the graphics card, but " + why);
+      out.push_back({"cuda", std::make_unique<MirroredOps>(std::move(ops)), false});
+    }
     return out;
   }();
   return all;

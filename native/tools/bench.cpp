@@ -1,5 +1,5 @@
 // `conclave bench`: how fast a model prefills and decodes here, in tokens and in bytes: the weights that a decoded token
-// must read, against what a plain streaming read of memory reaches with the same threads in the same run.
+// must read, against what a plain streaming read of memory (on a card: a copy) reaches in the same run.
 #include <algorithm>
 #include <chrono>
 #include <cstdio>
@@ -53,6 +53,24 @@ double stream_bandwidth(Ops& ops, int n_threads) {
     best = std::max(best, static_cast<double>(kWords * sizeof(uint64_t)) / seconds_since(start) * 1e-9);
   }
   if (std::accumulate(sums.begin(), sums.end(), uint64_t{0}) == 0) throw Error(ErrorCode::kInternal, "the streaming read summed to nothing");
+  return best;
+}
+
+/// GB/s read and written by copying a buffer larger than a card's cache within its memory; the best of several passes.
+double copy_bandwidth(Ops& ops) {
+  constexpr size_t kBytes = size_t{1} << 30;
+  constexpr int kCopies = 10;
+  const auto free = [&](void* p) { ops.free(p); };
+  const std::unique_ptr<void, std::function<void(void*)>> from(ops.alloc(kBytes), free), to(ops.alloc(kBytes), free);
+  double best = 0;
+  for (int pass = 0; pass < 5; ++pass) {
+    const auto start = std::chrono::steady_clock::now();
+    ops.begin();
+    for (int i = 0; i < kCopies; ++i) ops.copy(to.get(), from.get(), kBytes);
+    ops.submit();
+    ops.wait();
+    best = std::max(best, 2.0 * kCopies * static_cast<double>(kBytes) / seconds_since(start) * 1e-9);
+  }
   return best;
 }
 
@@ -149,7 +167,7 @@ void print_text(const Report& report, int n_prompt, int n_decode) {
 
 int command_bench(std::span<char* const> args) {
   const Arguments arguments(args, {{"--prompt", "-p", true}, {"--decode", "-n", true}, {"--repeat", nullptr, true}, {"--chunk", nullptr, true}, {"--rows", nullptr, true}, {"--random-rows", nullptr, false},
-                                   {"--threads", "-t", true}, {"--exact", nullptr, false}, {"--json", nullptr, false}}, 1);
+                                   {"--threads", "-t", true}, {"--device", nullptr, true}, {"--exact", nullptr, false}, {"--json", nullptr, false}}, 1);
   const int n_prompt = static_cast<int>(arguments.integer("--prompt", 1, 1 << 20, 512));
   const int n_decode = static_cast<int>(arguments.integer("--decode", 1, 1 << 20, 64));
   const int n_repeats = static_cast<int>(arguments.integer("--repeat", 1, 1000, 3));
@@ -192,7 +210,7 @@ int command_bench(std::span<char* const> args) {
     report.decode_stages = profiling->stop();
   }
   const int cores = std::max(1, static_cast<int>(std::thread::hardware_concurrency()));
-  report.stream_gb_per_s = stream_bandwidth(model.ops(), options.n_threads > 0 ? options.n_threads : cores);
+  report.stream_gb_per_s = options.device == Device::kCpu ? stream_bandwidth(model.ops(), options.n_threads > 0 ? options.n_threads : cores) : copy_bandwidth(model.ops());
   if (arguments.has("--json")) print_json(report);
   else print_text(report, n_prompt, n_decode);
   return 0;

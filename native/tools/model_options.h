@@ -28,6 +28,9 @@ inline EngineOptions engine_options(const Arguments& arguments) {
     options.precision = Precision::kExact;
     options.kv_type = DType::kF32;
   }
+  const std::string device = arguments.text("--device", "cpu");
+  if (const std::optional<Device> known = device_of(device)) options.device = *known;
+  else throw UsageError("the option --device is '" + printable(device) + "'; cpu and cuda are known");
   options.drafters = paths_argument(arguments, "--drafter");
   return options;
 }

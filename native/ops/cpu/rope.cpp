@@ -1,45 +1,19 @@
 // RMS-norm of queries and keys, then rotary positions (Su et al. 2021) with the scalings of ModelSpec: linear
 // interpolation, YaRN (Peng et al. 2023), and per-pair divisors read from the file (Llama 3, LongRoPE).
-#include <algorithm>
 #include <cassert>
 #include <cmath>
-#include <numbers>
 
 #include "ops/cpu/cpu_ops.h"
+#include "ops/rope_frequencies.h"
 
 namespace conclave {
 namespace {
 
-/// The pair at which a rotation turns `turns` times over the original context.
-double yarn_pair(const RopeSpec& rope, double turns) {
-  return rope.n_dims * std::log(rope.original_context / (turns * 2 * std::numbers::pi)) / (2 * std::log(static_cast<double>(rope.base)));
-}
-
 /// Radians per position of each pair: [n_dims / 2].
 std::vector<float> frequencies(const QkRopeArgs& args) {
-  const RopeSpec& rope = args.rope;
-  const int n_pairs = rope.n_dims / 2;
-  std::vector<float> out(static_cast<size_t>(n_pairs)), factors(static_cast<size_t>(n_pairs), 1.f);
-  if (args.freq_factors) load_parameter(*args.freq_factors, 0, 0, n_pairs, factors.data());
-  double low = 0, high = 0;
-  if (rope.scaling == RopeScaling::kYarn) {
-    low = yarn_pair(rope, static_cast<double>(rope.beta_fast));
-    high = yarn_pair(rope, static_cast<double>(rope.beta_slow));
-    if (rope.whole_ramp) low = std::floor(low), high = std::ceil(high);
-    low = std::max(low, 0.0);
-    high = std::min(high, rope.n_dims - 1.0);
-  }
-  for (int i = 0; i < n_pairs; ++i) {
-    double theta = std::pow(static_cast<double>(rope.base), -2.0 * i / rope.n_dims) / static_cast<double>(factors[static_cast<size_t>(i)]);
-    if (rope.scaling == RopeScaling::kLinear) theta /= static_cast<double>(rope.factor);
-    if (rope.scaling == RopeScaling::kYarn) {   // fast pairs keep their angle, slow ones are interpolated
-      const double ramp = std::clamp((i - low) / std::max(high - low, 0.001), 0.0, 1.0);
-      const double keep = (1 - ramp) * static_cast<double>(rope.ext_factor);
-      theta = theta / static_cast<double>(rope.factor) * (1 - keep) + theta * keep;
-    }
-    out[static_cast<size_t>(i)] = static_cast<float>(theta);
-  }
-  return out;
+  std::vector<float> divisors(args.freq_factors ? static_cast<size_t>(args.rope.n_dims / 2) : 0);
+  if (args.freq_factors) load_parameter(*args.freq_factors, 0, 0, args.rope.n_dims / 2, divisors.data());
+  return rope_frequencies(args.rope, divisors);
 }
 
 void rms_norm(const CpuContext& context, float* x, int64_t d, const float* weight, float eps) {

@@ -1,0 +1,24 @@
+// Which backend computes: the one file that knows them all.
+#include <string>
+
+#include "base/error.h"
+#include "ops/cuda/cuda_ops.h"
+#include "ops/ops.h"
+
+namespace conclave {
+
+std::optional<Device> device_of(std::string_view name) {
+  if (name == "cpu") return Device::kCpu;
+  if (name == "cuda") return Device::kCuda;
+  return std::nullopt;
+}
+
+std::unique_ptr<Ops> make_ops(const OpsOptions& options) {
+  if (options.device == Device::kCpu) return make_cpu_ops(options);
+  if (options.precision == Precision::kExact) throw Error(ErrorCode::kUnsupported, "the exact path exists on the processor only; leave out the device");
+  std::string why;
+  if (std::unique_ptr<Ops> ops = make_cuda_ops(why)) return ops;
+  throw Error(ErrorCode::kUnsupported, "the graphics card was asked for, but " + why);
+}
+
+}  // namespace conclave

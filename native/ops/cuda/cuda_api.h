@@ -1,0 +1,32 @@
+// The door of the CUDA library, a shared library of its own that is opened only where a driver is: one function that hands
+// out a table. Plain C on both sides, so that the library may be built by another compiler than the engine.
+#pragma once
+#include <stddef.h>
+#include <stdint.h>
+
+#define CONCLAVE_CUDA_VERSION 1   // changes whenever this file or ops/gpu/kernel_args.h does
+
+/// Functions give 0, or the runtime's error number; `error_text` says it in words. The context belongs to one thread at a time.
+struct ConclaveCudaApi {
+  int32_t version;
+  /// The first device; nullptr context on failure.
+  int32_t (*open)(void** context);
+  void (*close)(void* context);
+  const char* (*device_name)(void* context);
+  int32_t (*n_processors)(void* context);
+  int32_t (*memory)(void* context, size_t* free_bytes, size_t* total_bytes);
+  int32_t (*alloc)(void* context, size_t bytes, void** buffer);
+  int32_t (*free)(void* context, void* buffer);
+  int32_t (*upload)(void* context, void* to, const void* from, size_t bytes);
+  int32_t (*download)(void* context, void* to, const void* from, size_t bytes);
+  int32_t (*copy)(void* context, void* to, const void* from, size_t bytes);
+  /// -1: there is no such kernel, or its arguments have another size.
+  int32_t (*launch)(void* context, int32_t kernel, int32_t format, int32_t x, int32_t y, int32_t z, const void* args, size_t args_bytes);
+  int32_t (*wait)(void* context);
+  const char* (*error_text)(int32_t error);
+};
+
+extern "C" {
+/// The library's only symbol.
+typedef const ConclaveCudaApi* (*ConclaveCudaEntry)(void);
+}

@@ -1,0 +1,111 @@
+// Opens the CUDA library at run time; see cuda_ops.h. The driver is looked for first: without one the library, which
+// brings tens of megabytes of kernels, is never touched.
+#include "ops/cuda/cuda_ops.h"
+
+#if defined(_WIN32)
+#include <windows.h>
+#else
+#include <dlfcn.h>
+#endif
+
+#include "base/error.h"
+#include "ops/cuda/cuda_api.h"
+#include "ops/gpu/gpu_device.h"
+
+namespace conclave {
+
+namespace {
+
+#if defined(_WIN32)
+constexpr const char* kDriver = "nvcuda.dll";
+constexpr const char* kLibrary = "conclave_cuda.dll";
+void* open_library(const char* path) { return reinterpret_cast<void*>(LoadLibraryA(path)); }
+void* symbol(void* library, const char* name) { return reinterpret_cast<void*>(GetProcAddress(static_cast<HMODULE>(library), name)); }
+/// The folder of the program or addon that this code is part of, with a separator at its end.
+std::string own_folder() {
+  HMODULE self = nullptr;
+  char path[MAX_PATH] = "";
+  GetModuleHandleExA(GET_MODULE_HANDLE_EX_FLAG_FROM_ADDRESS | GET_MODULE_HANDLE_EX_FLAG_UNCHANGED_REFCOUNT, reinterpret_cast<LPCSTR>(&make_cuda_ops), &self);
+  GetModuleFileNameA(self, path, MAX_PATH);
+  const std::string full = path;
+  return full.substr(0, full.find_last_of("\\/") + 1);
+}
+#else
+constexpr const char* kDriver = "libcuda.so.1";
+constexpr const char* kLibrary = "libconclave_cuda.so";
+void* open_library(const char* path) { return dlopen(path, RTLD_NOW | RTLD_LOCAL); }
+void* symbol(void* library, const char* name) { return dlsym(library, name); }
+std::string own_folder() {
+  Dl_info info{};
+  if (dladdr(reinterpret_cast<void*>(&make_cuda_ops), &info) == 0 || !info.dli_fname) return "";
+  const std::string full = info.dli_fname;
+  const size_t slash = full.find_last_of('/');
+  return slash == std::string::npos ? "" : full.substr(0, slash + 1);
+}
+#endif
+
+std::string in_megabytes(size_t bytes) { return std::to_string(bytes >> 20) + " MB"; }
+
+class CudaDevice final : public gpu::GpuDevice {
+ public:
+  CudaDevice(const ConclaveCudaApi& api, void* context) : api_(api), context_(context) {}
+  ~CudaDevice() override { api_.close(context_); }
+
+  const char* name() const override { return "cuda"; }
+  int n_processors() const override { return api_.n_processors(context_); }
+  void* alloc(size_t bytes) override {
+    void* buffer = nullptr;
+    if (api_.alloc(context_, bytes, &buffer) == 0) return buffer;
+    size_t free_bytes = 0, total_bytes = 0;
+    check(api_.memory(context_, &free_bytes, &total_bytes), "tell its free memory");
+    throw Error(ErrorCode::kOutOfMemory, "the graphics card has " + in_megabytes(free_bytes) + " free of " + in_megabytes(total_bytes) + " and " + in_megabytes(bytes) +
+                                             " more are needed; choose a shorter context, or compute on the processor");
+  }
+  void free(void* buffer) override {
+    if (buffer) api_.free(context_, buffer);   // destructors free: a device that was lost has been reported by then
+  }
+  void upload(void* to, const void* from, size_t bytes) override { check(bytes == 0 ? 0 : api_.upload(context_, to, from, bytes), "receive data"); }
+  void download(void* to, const void* from, size_t bytes) override { check(bytes == 0 ? 0 : api_.download(context_, to, from, bytes), "send data"); }
+  void copy(void* to, const void* from, size_t bytes) override { check(bytes == 0 ? 0 : api_.copy(context_, to, from, bytes), "copy data"); }
+  void launch(gpu::KernelId kernel, int format, gpu::Grid grid, const void* args, size_t args_bytes) override {
+    check(api_.launch(context_, static_cast<int32_t>(kernel), format, grid.x, grid.y, grid.z, args, args_bytes), gpu::kernel_name(kernel));
+  }
+  void wait() override { check(api_.wait(context_), "finish its work"); }
+
+ private:
+  void check(int32_t error, const char* task) const {
+    if (error != 0) throw Error(ErrorCode::kInternal, std::string("the graphics card could not do this (") + task + "): " + api_.error_text(error));
+  }
+
+  const ConclaveCudaApi& api_;
+  void* context_;
+};
+
+}  // namespace
+
+std::unique_ptr<Ops> make_cuda_ops(std::string& why) {
+  if (!open_library(kDriver)) {
+    why = "this machine has no NVIDIA driver";
+    return nullptr;
+  }
+  const std::string path = own_folder() + kLibrary;
+  void* library = open_library(path.c_str());
+  void* entry = library ? symbol(library, "conclave_cuda_api") : nullptr;
+  if (!entry) {
+    why = "the CUDA library '" + path + "' cannot be opened; `npm run build:cuda` makes it";
+    return nullptr;
+  }
+  const ConclaveCudaApi& api = *reinterpret_cast<ConclaveCudaEntry>(entry)();
+  if (api.version != CONCLAVE_CUDA_VERSION) {
+    why = "the CUDA library '" + path + "' has version " + std::to_string(api.version) + " and this program needs " + std::to_string(CONCLAVE_CUDA_VERSION) + "; `npm run build:cuda` makes it anew";
+    return nullptr;
+  }
+  void* context = nullptr;
+  if (const int32_t error = api.open(&context); error != 0) {
+    why = std::string("the graphics card cannot be used: ") + api.error_text(error);
+    return nullptr;
+  }
+  return gpu::make_gpu_ops(std::make_unique<CudaDevice>(api, context));
+}
+
+}  // namespace conclave

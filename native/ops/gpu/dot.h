@@ -1,0 +1,151 @@
+// Products of one weight row with a few rows of activations: the inner loop of every matrix kernel. Eight lanes share a
+// weight row, each decodes 32 values at a time once for all rows, and the sums are folded in one fixed order: a result's
+// bits depend neither on the other rows of a tile nor on the kernel that asked.
+#pragma once
+#include "ops/gpu/blocks.h"
+#include "ops/gpu/kernel_args.h"
+
+namespace conclave::gpu {
+
+inline constexpr int kRowLanes = 8;   // a row of 768 quantised values is three units for each; of 2048, eight
+inline constexpr int kTile = 4;       // rows of activations that meet a decoded unit
+
+/// Rows with checked pointers, and where the tile's rows begin in them.
+struct TileRows {
+  Global<const float> f;
+  Global<const int8_t> codes;
+  Global<const float> scales;
+  int n_terms;
+  int64_t at[kTile];   // of floats: the element; of codes: the row
+};
+
+CONCLAVE_DEVICE TileRows tile_rows(const Rows& x) { return {x.f, x.codes, x.scales, x.n_terms, {0, 0, 0, 0}}; }
+
+CONCLAVE_DEVICE float row_sum(float value) {
+  CONCLAVE_UNROLL
+  for (int mask = kRowLanes / 2; mask > 0; mask /= 2) value += lane_xor(value, mask);
+  return value;
+}
+
+/// One unit against one row: `sums` grows.
+template <class Format>
+CONCLAVE_DEVICE void dot_unit(const Unit& unit, const TileRows& x, int64_t row, int d, float& sum) {
+  for (int term = 0; term < x.n_terms; ++term) {
+    const int64_t term_row = row * x.n_terms + term;
+    CONCLAVE_UNROLL
+    for (int run = 0; run < 2; ++run) {
+      const Words4 codes = load_as<Words4>(as<const uint8_t>(x.codes) + (term_row * d + unit.at[run]));
+      const float scale = x.scales[term_row * (d / 32) + unit.at[run] / 32];
+      int products = 0, values = 0;
+      CONCLAVE_UNROLL
+      for (int i = 0; i < 4; ++i) {
+        products = dot4(unit.codes[4 * run + i], codes.w[i], products);
+        if (Format::kHasMin) values = dot4(0x01010101u, codes.w[i], values);
+      }
+      sum = fmaf(unit.scale[run] * scale, static_cast<float>(products), sum);
+      if (Format::kHasMin) sum = fmaf(-unit.min[run] * scale, static_cast<float>(values), sum);
+    }
+  }
+}
+
+/// out[t] = row . x[t] for t < n, the same in the eight lanes; called by whole warps. `lane` counts to kRowLanes.
+template <class Format>
+CONCLAVE_DEVICE void dot_rows(Global<const uint8_t> row, int d, const TileRows& x, int n, int lane, float (&out)[kTile]) {
+  CONCLAVE_UNROLL
+  for (int t = 0; t < kTile; ++t) out[t] = 0.f;
+  if constexpr (kIsPlain<Format>) {
+    for (int first = 4 * lane; first < d; first += 4 * kRowLanes) {
+      float w[4];
+      CONCLAVE_UNROLL
+      for (int i = 0; i < 4; ++i) w[i] = first + i < d ? Format::value(row + int64_t{first + i} * Format::kBytes) : 0.f;
+      CONCLAVE_UNROLL
+      for (int t = 0; t < kTile; ++t)
+        if (t < n) {
+          CONCLAVE_UNROLL
+          for (int i = 0; i < 4; ++i)
+            if (first + i < d) out[t] = fmaf(w[i], x.f[x.at[t] + first + i], out[t]);
+        }
+    }
+  } else {
+    for (int index = lane; index < d / 32; index += kRowLanes) {
+      Unit unit;
+      Format::load(row, index, unit);
+      CONCLAVE_UNROLL
+      for (int t = 0; t < kTile; ++t)
+        if (t < n) dot_unit<Format>(unit, x, x.at[t], d, out[t]);
+    }
+  }
+  CONCLAVE_UNROLL
+  for (int t = 0; t < kTile; ++t) out[t] = row_sum(out[t]);
+}
+
+CONCLAVE_DEVICE Global<const uint8_t> weight_row(const Matrix& m, Global<const uint8_t> data, int expert, int row) { return data + (expert * m.expert_bytes + row * m.row_bytes); }
+
+/// Writes the code of one value of a block of 32, one a lane, and returns what it leaves out.
+CONCLAVE_DEVICE float quantize_value(float x, int lane, Global<int8_t> code, Global<float> scale) {
+  const float largest = warp_max(fabsf(x)), inverse = largest > 0.f ? 127.f / largest : 0.f, step = largest / 127.f;
+  const float q = rintf(x * inverse);
+  *code = static_cast<int8_t>(q);
+  if (lane == 0) *scale = step;
+  return x - q * step;
+}
+
+/// Each warp one block of 32 of a row.
+struct Quantize {
+  using Args = QuantizeArgs;
+  static constexpr int kThreads = 128;
+  static constexpr int kSharedBytes = 0;
+  static CONCLAVE_DEVICE void run(const Args& args, Place p, Shared<unsigned char>) {
+    const int lane = p.thread % kLanes, block = p.x * (kThreads / kLanes) + p.thread / kLanes;
+    if (block >= args.d / 32) return;
+    const Global<const float> x = args.x;
+    const Global<int8_t> codes = args.codes;
+    const Global<float> scales = args.scales;
+    const int64_t from = args.rows ? Global<const int32_t>(args.rows)[p.y] : p.y;
+    float value = x[from * args.stride + p.z * args.set_stride + block * 32 + lane];
+    for (int term = 0; term < args.n_terms; ++term) {
+      const int64_t row = (int64_t{p.y} * args.n_sets + p.z) * args.n_terms + term;
+      value = quantize_value(value, lane, codes + (row * args.d + block * 32 + lane), scales + (row * (args.d / 32) + block));
+    }
+  }
+};
+
+/// Sixteen weight rows a block.
+template <class Format>
+struct Product {
+  using Args = ProductArgs;
+  static constexpr int kThreads = 128;
+  static constexpr int kSharedBytes = 0;
+  static constexpr int kOutputs = kThreads / kRowLanes, kRowsABlock = 16;
+  static CONCLAVE_DEVICE void run(const Args& args, Place p, Shared<unsigned char>) {
+    const int lane = p.thread % kRowLanes, o = p.x * kOutputs + p.thread / kRowLanes, d = args.weight.d_in;
+    const bool inside = o < args.weight.d_out;
+    const Global<const uint8_t> row = weight_row(args.weight, args.weight.data, p.z, inside ? o : 0);
+    const Global<const int32_t> rows = args.rows;
+    const Global<float> out = args.out;
+    const float bias = args.bias && inside ? Global<const float>(args.bias)[o] : 0.f;
+    const int set = args.x.n_sets > 1 ? p.z : 0, first = p.y * kRowsABlock;
+    TileRows x = tile_rows(args.x);
+    for (int t = first; t < args.n && t < first + kRowsABlock; t += kTile) {
+      const int n = args.n - t < kTile ? args.n - t : kTile;
+      CONCLAVE_UNROLL
+      for (int i = 0; i < kTile; ++i) {
+        if (i >= n) continue;
+        const int64_t from = kIsPlain<Format> && rows ? rows[t + i] : t + i;
+        x.at[i] = kIsPlain<Format> ? from * args.x.f_stride + set * args.x.f_set : from * args.x.n_sets + set;
+      }
+      float sums[kTile];
+      dot_rows<Format>(row, d, x, n, lane, sums);
+      CONCLAVE_UNROLL
+      for (int i = 0; i < kTile; ++i) {
+        if (i >= n || i != lane || !inside) continue;
+        float value = (sums[i] + bias) * args.scale;
+        if (args.softcap != 0.f) value = args.softcap * tanhf(value / args.softcap);
+        const Global<float> to = out + ((t + i) * args.out_stride + p.z * args.out_head + o);
+        *to = args.accumulate ? *to + value : value;
+      }
+    }
+  }
+};
+
+}  // namespace conclave::gpu

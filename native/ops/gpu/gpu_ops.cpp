@@ -1,0 +1,140 @@
+// The GPU's Ops over any device, and what its ops share; see gpu_ops.h.
+#include "ops/gpu/gpu_ops.h"
+
+#include <string>
+
+#include "base/error.h"
+
+namespace conclave::gpu {
+
+static_assert(kSilu == static_cast<int>(Activation::kSilu) && kGeluTanh == static_cast<int>(Activation::kGeluTanh) && kClampedSwiglu == static_cast<int>(Activation::kClampedSwiglu));
+static_assert(kScoreSoftmax == static_cast<int>(RouterScore::kSoftmax) && kScoreSigmoid == static_cast<int>(RouterScore::kSigmoid));
+static_assert(kBeforeTopK == static_cast<int>(RouterOrder::kBeforeTopK) && kAfterTopK == static_cast<int>(RouterOrder::kAfterTopK) && kSparseMixer == static_cast<int>(RouterOrder::kSparseMixer));
+
+void Scratch::grow(size_t bytes) {
+  if (bytes <= bytes_) return;
+  device_.wait();
+  device_.free(buffer_);
+  buffer_ = nullptr;
+  bytes_ = 0;
+  const size_t wanted = bytes + bytes / 4;
+  buffer_ = device_.alloc(wanted);
+  bytes_ = wanted;
+}
+
+Staging::~Staging() {
+  for (const Chunk& chunk : chunks_) device_.free(chunk.memory);
+}
+
+void Staging::clear() {
+  entries_.clear();
+  for (Chunk& chunk : chunks_) chunk.used = 0;
+}
+
+const void* Staging::put_bytes(const void* data, size_t bytes) {
+  if (bytes == 0) return nullptr;
+  const auto* from = static_cast<const std::byte*>(data);
+  uint64_t hash = 0xcbf29ce484222325u + bytes;   // FNV-1a; equality is what counts, the hash only finds candidates
+  for (size_t i = 0; i < bytes; ++i) hash = (hash ^ static_cast<uint64_t>(from[i])) * 0x100000001b3u;
+  for (auto [at, end] = entries_.equal_range(hash); at != end; ++at)
+    if (at->second.bytes.size() == bytes && std::memcmp(at->second.bytes.data(), data, bytes) == 0) return at->second.device;
+  const size_t rounded = (bytes + 255) / 256 * 256;
+  if (chunks_.empty() || chunks_.back().used + rounded > chunks_.back().bytes) {
+    const size_t size = std::max(rounded, size_t{1} << 20);
+    chunks_.push_back({static_cast<std::byte*>(device_.alloc(size)), size, 0});
+  }
+  std::byte* to = chunks_.back().memory + chunks_.back().used;
+  chunks_.back().used += rounded;
+  device_.upload(to, data, bytes);
+  entries_.insert({hash, {{from, from + bytes}, to}});
+  return to;
+}
+
+GpuContext::GpuContext(std::unique_ptr<GpuDevice> on)
+    : device(std::move(on)), staging(*device), codes(*device), scales(*device), hidden_codes(*device), hidden_scales(*device), hidden(*device), pair_row(*device),
+      pair_weight(*device), pair_first(*device), pair_active(*device), logits(*device), selection(*device), partial(*device), state(*device), mixed(*device), inverse(*device) {}
+
+const uint8_t* device_bytes(const Weight& weight) {
+  if (!weight.device) throw Error(ErrorCode::kInternal, std::string("tensor ") + weight.name + " was not brought to the device");
+  return static_cast<const uint8_t*>(weight.device);
+}
+
+const float* device_floats(const Weight* weight) {
+  if (!weight) return nullptr;
+  if (weight->type != DType::kF32) throw Error(ErrorCode::kUnsupported, std::string("tensor ") + weight->name + " has type " + dtype_traits(weight->type)->name + "; on a graphics card it must be F32");
+  return reinterpret_cast<const float*>(device_bytes(*weight));
+}
+
+Matrix matrix_of(const Weight& weight) {
+  return {device_bytes(weight), static_cast<int64_t>(weight.row_bytes()), static_cast<int64_t>(weight.expert_bytes()), static_cast<int>(weight.d_in), static_cast<int>(weight.d_out)};
+}
+
+namespace {
+
+class GpuOps final : public Ops {
+ public:
+  explicit GpuOps(std::unique_ptr<GpuDevice> device) : context_(std::move(device)) {}
+  ~GpuOps() override {
+    for (const auto& [key, memory] : weights_) context_.device->free(memory);
+  }
+
+  const char* name() const override { return context_.device->name(); }
+  void* alloc(size_t bytes) override { return context_.device->alloc(bytes); }
+  void free(void* buffer) override { context_.device->free(buffer); }
+  void upload(void* dst, const void* src, size_t bytes) override { context_.device->upload(dst, src, bytes); }
+  void download(void* dst, const void* src, size_t bytes) override { context_.device->download(dst, src, bytes); }
+  void copy(void* dst, const void* src, size_t bytes) override { context_.device->copy(dst, src, bytes); }
+  void begin() override {
+    context_.device->wait();
+    context_.staging.clear();
+  }
+  void submit() override {}   // launches run as they come
+  void wait() override { context_.device->wait(); }
+
+  void prepare(Weight& weight) override;
+
+  void embed(Tensor out, const Weight& table, std::span<const int32_t> tokens, float scale) override { gpu::embed(context_, out, table, tokens, scale); }
+  void norm(const NormArgs& args) override { gpu::norm(context_, args); }
+  void add(Tensor out, Tensor x, float scale) override { gpu::add(context_, out, x, scale); }
+  void matmul(Tensor x, std::span<const MatmulOutput> outputs) override { gpu::matmul(context_, x, outputs); }
+  void logits(Tensor out, Tensor x, std::span<const int32_t> rows, const Weight& head, const Weight* bias, float scale, float softcap) override {
+    gpu::logits(context_, out, x, rows, head, bias, scale, softcap);
+  }
+  void qk_rope(const QkRopeArgs& args) override { gpu::qk_rope(context_, args); }
+  void store_kv(const StoreKvArgs& args) override { gpu::store_kv(context_, args); }
+  void attend(const AttendArgs& args) override { gpu::attend(context_, args); }
+  void head_matmul(const HeadMatmulArgs& args) override { gpu::head_matmul(context_, args); }
+  void split_heads(const SplitHeadsArgs& args) override { gpu::split_heads(context_, args); }
+  void gate(Tensor x, Tensor gate) override { gpu::gate(context_, x, gate); }
+  void delta_net(const DeltaNetArgs& args) override { gpu::delta_net(context_, args); }
+  void route(const RouteArgs& args) override { gpu::route(context_, args); }
+  void moe_ffn(const MoeFfnArgs& args) override { gpu::moe_ffn(context_, args); }
+  void dense_ffn(const DenseFfnArgs& args) override { gpu::dense_ffn(context_, args); }
+
+ private:
+  using Key = std::tuple<const std::byte*, size_t, size_t>;   // where in the file, bytes, bytes from expert to expert
+  GpuContext context_;
+  std::map<Key, void*> weights_;
+};
+
+/// The same bytes are brought over once, however many handles ask (tied embeddings); experts of a fused tensor lie side by side after.
+void GpuOps::prepare(Weight& weight) {
+  const DTypeTraits* traits = dtype_traits(weight.type);
+  if (!traits || !traits->computable) throw Error(ErrorCode::kUnsupported, std::string("tensor ") + weight.name + " has type " + (traits ? traits->name : "unknown") + ", which is not supported yet.");
+  void*& memory = weights_[{weight.data, weight.bytes(), weight.expert_stride}];
+  if (!memory) {
+    memory = context_.device->alloc(weight.bytes());
+    const bool dense = weight.expert_stride == 0 || weight.expert_stride == weight.expert_bytes();
+    const size_t piece = dense ? weight.bytes() : weight.expert_bytes();
+    for (int64_t expert = 0; expert < (dense ? 1 : weight.n_experts); ++expert) {
+      context_.device->upload(static_cast<std::byte*>(memory) + piece * static_cast<size_t>(expert), weight.row(0, expert), piece);
+    }
+  }
+  weight.device = memory;
+}
+
+}  // namespace
+
+std::unique_ptr<Ops> make_gpu_ops(std::unique_ptr<GpuDevice> device) { return std::make_unique<GpuOps>(std::move(device)); }
+
+}  // namespace conclave::gpu

@@ -1,0 +1,84 @@
+// The device of host_device.h: launches run to their end, block by block.
+#include "ops/gpu_host/host_device.h"
+
+#include <string>
+
+#include "base/error.h"
+#include "ops/gpu/kernels.h"
+#include "ops/gpu_host/block.h"
+
+namespace conclave::gpu_host {
+
+namespace {
+
+/// One launch: runs every block of the grid with the arguments of that kernel.
+struct Launch {
+  const char* name;
+  gpu::Grid grid;
+  const void* args;
+  size_t args_bytes;
+
+  template <class Kernel>
+  struct Call {
+    const typename Kernel::Args* args;
+    BlockIndex index;
+    static void body(const void* context, int thread, Checked<unsigned char> shared) {
+      const Call& call = *static_cast<const Call*>(context);
+      Kernel::run(*call.args, {call.index.x, call.index.y, call.index.z, thread}, shared);
+    }
+  };
+
+  template <class Kernel>
+  bool run() {
+    if (args_bytes != sizeof(typename Kernel::Args)) throw Error(ErrorCode::kInternal, std::string("kernel ") + name + " was launched with the arguments of another");
+    for (BlockIndex at; at.z < grid.z; ++at.z)
+      for (at.y = 0; at.y < grid.y; ++at.y)
+        for (at.x = 0; at.x < grid.x; ++at.x) {
+          const Call<Kernel> call{static_cast<const typename Kernel::Args*>(args), at};
+          run_block(name, at, Kernel::kThreads, Kernel::kSharedBytes, &Call<Kernel>::body, &call);
+        }
+    return true;
+  }
+};
+
+class HostDevice final : public gpu::GpuDevice {
+ public:
+  explicit HostDevice(const char* name) : name_(name) {}
+  const char* name() const override { return name_; }
+  int n_processors() const override { return 8; }
+  void* alloc(size_t bytes) override { return gpu_host::alloc(bytes); }
+  void free(void* buffer) override { gpu_host::free(buffer); }
+  void upload(void* to, const void* from, size_t bytes) override { copy_checked(to, from, bytes, to); }
+  void download(void* to, const void* from, size_t bytes) override { copy_checked(to, from, bytes, from); }
+  void copy(void* to, const void* from, size_t bytes) override {
+    check(from, bytes);
+    copy_checked(to, from, bytes, to);
+  }
+  void launch(gpu::KernelId kernel, int format, gpu::Grid grid, const void* args, size_t args_bytes) override {
+    Launch launch{gpu::kernel_name(kernel), grid, args, args_bytes};
+    try {
+      if (!gpu::dispatch(kernel, format, launch)) throw Fault(std::string("there is no kernel ") + launch.name + " for format " + std::to_string(format));
+    } catch (const Fault& fault) {
+      throw Error(ErrorCode::kInternal, fault.what());
+    }
+  }
+  void wait() override {}
+
+ private:
+  static void check(const void* p, size_t bytes) {
+    const Range range = range_of(p);
+    if (bytes > 0 && (!range.begin || static_cast<const std::byte*>(p) + bytes > range.end)) throw Error(ErrorCode::kInternal, "a copy of " + std::to_string(bytes) + " bytes leaves its buffer on the device");
+  }
+  static void copy_checked(void* to, const void* from, size_t bytes, const void* on_device) {
+    check(on_device, bytes);
+    if (bytes > 0) std::memmove(to, from, bytes);
+  }
+
+  const char* name_;
+};
+
+}  // namespace
+
+std::unique_ptr<gpu::GpuDevice> make_host_device(const char* name) { return std::make_unique<HostDevice>(name); }
+
+}  // namespace conclave::gpu_host

@@ -1,0 +1,13 @@
+// A GPU for tests: the same kernels, compiled for the host, every access and barrier checked. A faulty kernel is an
+// Error(kInternal) with a sentence that names kernel, block and thread. One device, one thread at a time.
+#pragma once
+#include <memory>
+
+#include "ops/gpu/gpu_device.h"
+
+namespace conclave::gpu_host {
+
+/// `name` is what its ops call themselves: "cuda-on-host".
+std::unique_ptr<gpu::GpuDevice> make_host_device(const char* name);
+
+}  // namespace conclave::gpu_host

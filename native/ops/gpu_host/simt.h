@@ -1,0 +1,84 @@
+// The words that kernels are written in, as the host has them: checked pointers, barriers and shuffles of fibers, the
+// integer instructions spelt out. ops/cuda/simt.h says the same in CUDA; a word belongs in both or in neither.
+#pragma once
+#include <bit>
+#include <cmath>
+#include <cstdint>
+
+#include "formats/block_types.h"
+#include "ops/gpu_host/block.h"
+
+#define CONCLAVE_DEVICE inline
+#define CONCLAVE_UNROLL
+
+namespace conclave {
+
+template <class T>
+using Global = gpu_host::Checked<T>;
+template <class T>
+using Shared = gpu_host::Checked<T>;
+
+/// Where a thread is: its block in the grid, itself in the block.
+struct Place {
+  int x, y, z;
+  int thread;
+};
+
+struct alignas(16) Words4 { uint32_t w[4]; };
+struct alignas(16) Floats4 { float f[4]; };
+
+/// A pointer to the same bytes as another type.
+template <class U, class T>
+inline gpu_host::Checked<U> as(gpu_host::Checked<T> p) { return p.template as<U>(); }
+template <class T>
+inline uintptr_t address_of(gpu_host::Checked<T> p) { return reinterpret_cast<uintptr_t>(p.raw()); }
+/// A whole vector at once; aligned to its size.
+template <class U, class T>
+inline U load_as(gpu_host::Checked<T> p) {
+  p.template check_holds<U>();
+  U value;
+  std::memcpy(&value, p.raw(), sizeof(U));
+  return value;
+}
+
+// Every thread of the block, or of the warp, comes here before one goes on; what they wrote before is seen after.
+inline void block_barrier(gpu_host::Site site = gpu_host::Site::current()) { gpu_host::wait_block(site); }
+inline void warp_barrier(gpu_host::Site site = gpu_host::Site::current()) { gpu_host::exchange(0, 0, site); }
+
+/// The value of the lane whose number differs in the bits of `mask`.
+inline float lane_xor(float value, int mask, gpu_host::Site site = gpu_host::Site::current()) {
+  return std::bit_cast<float>(gpu_host::exchange(std::bit_cast<uint32_t>(value), (gpu_host::thread_now() % gpu_host::kWarp) ^ mask, site));
+}
+inline int lane_xor(int value, int mask, gpu_host::Site site = gpu_host::Site::current()) {
+  return static_cast<int>(gpu_host::exchange(static_cast<uint32_t>(value), (gpu_host::thread_now() % gpu_host::kWarp) ^ mask, site));
+}
+
+/// c + the four products of signed bytes.
+inline int dot4(uint32_t a, uint32_t b, int c) {
+  for (int i = 0; i < 32; i += 8) c += static_cast<int8_t>(a >> i) * static_cast<int8_t>(b >> i);
+  return c;
+}
+/// Four of the eight bytes b:a, one for each nibble of `selector` (at most 7).
+inline uint32_t byte_perm(uint32_t a, uint32_t b, uint32_t selector) {
+  const uint64_t bytes = static_cast<uint64_t>(b) << 32 | a;
+  uint32_t out = 0;
+  for (int i = 0; i < 4; ++i) out |= static_cast<uint32_t>((bytes >> (8 * ((selector >> (4 * i)) & 7))) & 255) << (8 * i);
+  return out;
+}
+/// The low word of high:low shifted right by `bits`, at most 31.
+inline uint32_t funnel_right(uint32_t low, uint32_t high, int bits) { return static_cast<uint32_t>((static_cast<uint64_t>(high) << 32 | low) >> bits); }
+
+inline float float_of(uint32_t bits) { return std::bit_cast<float>(bits); }
+inline float f16_value(uint16_t bits) { return f16_to_f32(bits); }
+inline float bf16_value(uint16_t bits) { return bf16_to_f32(bits); }
+inline uint16_t f16_bits(float value) { return f32_to_f16(value); }
+inline uint16_t bf16_bits(float value) { return f32_to_bf16(value); }
+
+/// Returns what was there before.
+inline int atomic_add(Shared<int32_t> counter, int value) {
+  const int before = *counter;
+  *counter += value;
+  return before;
+}
+
+}  // namespace conclave

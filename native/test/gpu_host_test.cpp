@@ -1,0 +1,177 @@
+// The GPU's stand-in itself: barriers and shuffles mean what they mean on a device, and each kind of fault that it exists
+// to find is planted here and found. The kernels proper are tested by the op list.
+#include "base/error.h"
+#include "check.h"
+#include "ops/gpu/device.h"
+#include "ops/gpu_host/block.h"
+#include "ops/gpu_host/fiber.h"
+#include "ops/gpu/kernel_args.h"
+#include "ops/gpu_host/host_device.h"
+
+using namespace conclave;
+using namespace conclave::test;
+using gpu_host::Fault;
+
+namespace {
+
+/// Runs a kernel written as a lambda (thread, shared memory) on one block.
+template <class Kernel>
+void run_block(int n_threads, const Kernel& kernel) {
+  gpu_host::run_block("test", {}, n_threads, 4096,
+                      [](const void* context, int thread, Shared<unsigned char> shared) { (*static_cast<const Kernel*>(context))(thread, as<int32_t>(shared)); }, &kernel);
+}
+
+/// The fault that the kernel is stopped for; empty: none.
+template <class Kernel>
+std::string fault_of(int n_threads, const Kernel& kernel) {
+  try {
+    run_block(n_threads, kernel);
+  } catch (const Fault& fault) {
+    std::printf("      %s\n", fault.what());
+    return fault.what();
+  }
+  return "";
+}
+
+bool says(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }
+
+/// Device memory for the length of a test.
+struct Buffer {
+  explicit Buffer(size_t bytes) : memory(gpu_host::alloc(bytes)) {}
+  ~Buffer() { gpu_host::free(memory); }
+  Buffer(const Buffer&) = delete;
+  Buffer& operator=(const Buffer&) = delete;
+  int32_t* ints() const { return static_cast<int32_t*>(memory); }
+  void* memory;
+};
+
+}  // namespace
+
+TEST("fibers: a stack is left and taken up again") {
+  static gpu_host::Fiber caller, other(64 << 10);
+  static int steps = 0;
+  other.start_at([] {
+    for (;;) {
+      ++steps;
+      gpu_host::Fiber::switch_to(other, caller);
+    }
+  });
+  for (int i = 1; i <= 3; ++i) {
+    gpu_host::Fiber::switch_to(caller, other);
+    CHECK(steps == i);
+  }
+}
+
+TEST("a barrier: what every thread wrote before is seen by all after, round after round") {
+  Buffer out(1024 * 4);
+  run_block(1024, [&](int thread, Shared<int32_t> shared) {
+    for (int round = 1; round <= 5; ++round) {
+      shared[thread] = thread * round;
+      block_barrier();
+      Global<int32_t> to = out.ints();
+      to[thread] = shared[(thread + 512) % 1024];
+      block_barrier();
+    }
+  });
+  for (int i = 0; i < 1024; ++i) CHECK(out.ints()[i] == (i + 512) % 1024 * 5);
+}
+
+TEST("shuffles: sums and maxima over a warp, warps apart, at different speeds") {
+  Buffer out(128 * 4);
+  run_block(128, [&](int thread, Shared<int32_t>) {
+    float sum = 0;
+    for (int i = 0; i <= thread / 32; ++i) sum += warp_sum(static_cast<float>(thread));   // each warp another number of times
+    Global<int32_t> to = out.ints();
+    to[thread] = static_cast<int32_t>(sum) + static_cast<int32_t>(warp_max(static_cast<float>(thread % 32)));
+  });
+  for (int i = 0; i < 128; ++i) {
+    const int warp = i / 32;
+    CHECK(out.ints()[i] == (warp + 1) * (32 * 32 * warp + 31 * 16) + 31);
+  }
+}
+
+TEST("integer words: products of signed bytes, bytes by selector, words across a border") {
+  CHECK(dot4(0x01ff807fu, 0x02030401u, 5) == 5 + 127 * 1 - 128 * 4 - 1 * 3 + 1 * 2);
+  CHECK(byte_perm(0x33221100u, 0x77665544u, 0x7350u) == 0x77335500u);
+  CHECK(funnel_right(0x44332211u, 0x88776655u, 8) == 0x55443322u);
+  CHECK(funnel_right(0x44332211u, 0x88776655u, 0) == 0x44332211u);
+}
+
+TEST("planted: a barrier that only some threads reach") {
+  const std::string fault = fault_of(64, [](int thread, Shared<int32_t>) {
+    if (thread < 61) block_barrier();
+  });
+  CHECK(says(fault, "3 of 64 threads (first: 61) never reached the barrier at gpu_host_test.cpp:"));
+}
+
+TEST("planted: threads that wait at different barriers") {
+  const std::string fault = fault_of(64, [](int thread, Shared<int32_t>) {
+    if (thread < 32) block_barrier();
+    else
+      block_barrier();
+  });
+  CHECK(says(fault, "thread 32 waits at gpu_host_test.cpp:") && says(fault, "while others of its block wait at"));
+}
+
+TEST("planted: a shuffle inside a branch that part of a warp takes") {
+  const std::string fault = fault_of(64, [](int thread, Shared<int32_t>) {
+    if (thread != 40) warp_sum(1.f);
+  });
+  CHECK(says(fault, "1 of 32 threads (first: 40) never reached the shuffle at device.h:"));
+}
+
+TEST("planted: reads and writes outside a buffer, before it, of no buffer and of shared memory") {
+  Buffer buffer(64);
+  const auto touch = [&](int64_t at) {
+    return fault_of(32, [&](int thread, Shared<int32_t>) {
+      const Global<int32_t> p = buffer.ints();
+      if (thread == 7) p[at] = 1;
+    });
+  };
+  CHECK(touch(15).empty());
+  CHECK(says(touch(16), "kernel test, block (0, 0, 0), thread 7 touches 4 bytes at byte 64 of a buffer of 64 bytes"));
+  CHECK(says(touch(-1), "touches 4 bytes 4 bytes before a buffer of 64 bytes"));
+  CHECK(says(fault_of(32, [](int, Shared<int32_t>) { Global<int32_t>(nullptr)[0] = 1; }), "at a null pointer"));
+  int32_t own = 0;
+  CHECK(says(fault_of(32, [&](int, Shared<int32_t>) { Global<int32_t> p(&own); p[0] = 1; }), "outside device memory"));
+  CHECK(says(fault_of(32, [](int, Shared<int32_t> shared) { shared[1024] = 1; }), "at byte 4096 of a buffer of 4096 bytes"));
+}
+
+TEST("planted: a vector load across the end, and one that is not aligned") {
+  Buffer buffer(64);
+  const auto load = [&](int64_t at) {
+    return fault_of(32, [&](int, Shared<int32_t>) { load_as<Words4>(Global<const int32_t>(buffer.ints()) + at); });
+  };
+  CHECK(load(12).empty());
+  CHECK(says(load(13), "touches 16 bytes at byte 52 of a buffer of 64 bytes"));
+  CHECK(says(load(1), "no multiple of 16"));
+}
+
+TEST("a fault names the kernel of a real launch, and the device goes on after it") {
+  const auto device = gpu_host::make_host_device("host");
+  float* x = static_cast<float*>(device->alloc(64 * 4));
+  std::vector<float> ones(64, 1.f);
+  device->upload(x, ones.data(), 64 * 4);
+  const auto norm = [&](int d) {
+    const gpu::NormKernelArgs args{.x = x, .weight = nullptr, .bias = nullptr, .out = x, .x_stride = 64, .out_stride = 64, .d = d, .eps = 0.f, .centre = false};
+    device->launch(gpu::KernelId::kNorm, 0, {}, &args, sizeof(args));
+  };
+  std::string message;
+  try {
+    norm(65);
+  } catch (const Error& error) {
+    message = error.what();
+  }
+  CHECK(says(message, "kernel norm, block (0, 0, 0), thread 64 touches 4 bytes at byte 256 of a buffer of 256 bytes"));
+  norm(64);
+  device->download(ones.data(), x, 64 * 4);
+  CHECK(std::fabs(ones[63] - 1.f) < 1e-6f);
+  device->free(x);
+}
+
+int main(int argc, char** argv) {
+#if defined(__SANITIZE_THREAD__)
+  for (Case& test : cases()) test.body = [] { throw Skip{"the thread sanitizer cannot follow fibers"}; };
+#endif
+  return conclave::test::run_tests(argc, argv);
+}
