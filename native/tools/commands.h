@@ -11,5 +11,6 @@ int command_generate(std::span<char* const> args);
 int command_bench(std::span<char* const> args);
 int command_quantize(std::span<char* const> args);
 int command_perplexity(std::span<char* const> args);
+int command_plan(std::span<char* const> args);
 
 }  // namespace conclave

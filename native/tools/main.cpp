@@ -28,6 +28,7 @@ constexpr Command kCommands[] = {
      "measure prefill and decode against the machine's bandwidth, or what a pass of so many rows costs", conclave::command_bench},
     {"quantize", "IN OUT TYPE [--experts-only] [-t THREADS]", "write a model (a GGUF file of floats, or a Hugging Face folder) in another number format", conclave::command_quantize},
     {"perplexity", "FILE --tokens-file IDS [--context N] [--json] [--exact] [-t THREADS] [--device cpu|cuda]", "measure how well a model expects texts, given as lines of token ids", conclave::command_perplexity},
+    {"plan", "FILE --ram 32G [--vram 8G] | --unified 36G [--context N] [--kv F16|Q8_0|BF16|F32] [--json]", "show what of a model goes to the graphics card and what stays in memory", conclave::command_plan},
 };
 
 void print_help() {

@@ -1,0 +1,83 @@
+// `conclave plan`: where a model's parts would go on a machine of given memory, before anything is loaded.
+#include <cmath>
+#include <cstdio>
+
+#include "base/error.h"
+#include "base/json_writer.h"
+#include "formats/gguf.h"
+#include "tools/arguments.h"
+#include "tools/commands.h"
+#include "weights/plan.h"
+
+namespace conclave {
+namespace {
+
+/// "8G", "512M" or "1.5G": powers of 1024, as memory is sold.
+uint64_t bytes_argument(const Arguments& arguments, const char* option) {
+  const std::string text = arguments.text(option, "0");
+  char* end = nullptr;
+  const double number = std::strtod(text.c_str(), &end);
+  const std::string unit = end;
+  const double scale = unit == "G" ? 1073741824.0 : unit == "M" ? 1048576.0 : 0.0;
+  if (text == "0") return 0;
+  if (end == text.c_str() || scale == 0.0 || !(number >= 0) || number * scale > 1e15) {
+    throw UsageError("the value '" + printable(text) + "' of " + option + " is not an amount of memory such as 8G or 512M");
+  }
+  return static_cast<uint64_t>(std::llround(number * scale));
+}
+
+DType kv_type_argument(const Arguments& arguments) {
+  const std::string name = arguments.text("--kv", "F16");
+  const std::optional<DType> type = dtype_from_name(name);
+  if (!type || (*type != DType::kF32 && *type != DType::kF16 && *type != DType::kBF16 && *type != DType::kQ8_0)) throw UsageError("the option --kv is '" + printable(name) + "'; F32, F16, BF16 and Q8_0 are known");
+  return *type;
+}
+
+void write_use(JsonWriter& json, const char* name, const MemoryUse& use) {
+  json.key(name).begin_object().field("weights", use.weights).field("experts", use.experts).field("kv", use.kv).field("work", use.work).field("total", use.total()).end_object();
+}
+
+void print_json(const Plan& plan) {
+  JsonWriter json;
+  json.begin_object().field("placement", placement_name(plan.placement)).field("reason", plan.reason);
+  write_use(json, "gpu", plan.gpu);
+  write_use(json, "cpu", plan.cpu);
+  json.field("n_experts", plan.n_experts).field("n_experts_on_gpu", plan.n_experts_on_gpu).field("most_context", plan.most_context).key("experts_on_gpu").begin_array();
+  for (const int n : plan.experts_on_gpu) json.value(n);
+  std::puts(json.end_array().end_object().text().c_str());
+}
+
+void print_text(const Plan& plan) {
+  std::printf("%s: %s\n\n%-10s %10s %10s %10s %10s %10s\n", placement_name(plan.placement), plan.reason.c_str(), "GB", "weights", "experts", "kv", "work", "total");
+  for (const auto& [name, use] : {std::pair{"card", &plan.gpu}, std::pair{"memory", &plan.cpu}}) {
+    std::printf("%-10s %10.2f %10.2f %10.2f %10.2f %10.2f\n", name, static_cast<double>(use->weights) * 1e-9, static_cast<double>(use->experts) * 1e-9, static_cast<double>(use->kv) * 1e-9,
+                static_cast<double>(use->work) * 1e-9, static_cast<double>(use->total()) * 1e-9);
+  }
+  std::printf("\nlongest context: %lld tokens\n", static_cast<long long>(plan.most_context));
+}
+
+}  // namespace
+
+int command_plan(std::span<char* const> args) {
+  const Arguments arguments(args, {{"--vram", nullptr, true}, {"--ram", nullptr, true}, {"--unified", nullptr, true}, {"--context", nullptr, true}, {"--kv", nullptr, true}, {"--json", nullptr, false}}, 1);
+  MemoryBudget budget{bytes_argument(arguments, "--vram"), bytes_argument(arguments, "--ram"), false};
+  if (arguments.has("--unified")) {
+    if (arguments.has("--vram") || arguments.has("--ram")) throw UsageError("the option --unified stands for both --vram and --ram");
+    budget.ram_bytes = bytes_argument(arguments, "--unified");
+    budget.vram_bytes = budget.ram_bytes / 4 * 3;   // the share that macOS lets a graphics processor keep by itself
+    budget.unified = true;
+  }
+  if (budget.ram_bytes == 0) throw UsageError("the option --ram is missing; it says how much memory the model may use, as 32G");
+  const std::unique_ptr<GgufFile> file = GgufFile::open(arguments.positional(0));
+  const ModelSpec spec = spec_from_gguf(*file);
+  const ModelWeights weights = bind_weights(*file, spec);
+  PlanOptions options;
+  options.kv_type = kv_type_argument(arguments);
+  options.n_context = arguments.integer("--context", 1, 1 << 24, std::min<int64_t>(8192, std::max(spec.context_trained, 256)));
+  const Plan plan = plan_placement(spec, weights, budget, options);
+  if (arguments.has("--json")) print_json(plan);
+  else print_text(plan);
+  return 0;
+}
+
+}  // namespace conclave

@@ -1,0 +1,57 @@
+// Where a model's parts go on a machine: a pure function of real tensor sizes and of the memory that is free, with a result
+// that can be printed before anything is loaded. Knows sizes only: neither a device nor a file.
+#pragma once
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "model/spec.h"
+#include "weights/weights.h"
+
+namespace conclave {
+
+/// What the model may use. A machine without a graphics card has vram_bytes 0; on one with unified memory the card's part
+/// is taken from ram_bytes.
+struct MemoryBudget {
+  uint64_t vram_bytes = 0, ram_bytes = 0;
+  bool unified = false;
+};
+
+struct PlanOptions {
+  int64_t n_context = 8192;    // tokens of keys and values, of all sequences together
+  DType kv_type = DType::kF16;
+  int max_rows = 320;          // of one forward pass
+  int max_logit_rows = 64;
+};
+
+enum class Placement { kGpu, kHybrid, kCpu, kTooLarge };
+const char* placement_name(Placement placement);   // "gpu", "hybrid", "cpu", "too-large"
+
+/// Bytes of each kind in one memory.
+struct MemoryUse {
+  uint64_t weights = 0;        // all that every token reads
+  uint64_t experts = 0;        // those of the routers' choice
+  uint64_t kv = 0;             // keys, values and recurrent states
+  uint64_t work = 0;           // activations, scratch memory, what a driver keeps for itself
+  uint64_t total() const { return weights + experts + kv + work; }
+};
+
+struct Plan {
+  Placement placement = Placement::kTooLarge;
+  MemoryUse gpu, cpu;
+  std::vector<int> experts_on_gpu;   // per layer; 0 for a dense one
+  int64_t n_experts = 0, n_experts_on_gpu = 0;
+  int64_t most_context = 0;          // the longest context with which the model would be placed somewhere; 0: none
+  std::string reason;                // one sentence for people
+};
+
+/// The best placement that keeps within the budget: all on the card; or the card without some experts (from the last layers on: their
+/// routing is the most concentrated), which the processor computes; or the processor alone. The sizes of kTooLarge are those of kCpu.
+Plan plan_placement(const ModelSpec& spec, const ModelWeights& weights, const MemoryBudget& budget, const PlanOptions& options);
+
+/// The parts that a plan adds up, for tests and meters. Each is at least what the engine allocates.
+uint64_t kv_bytes(const ModelSpec& spec, const PlanOptions& options);
+uint64_t workspace_bytes(const ModelSpec& spec, const PlanOptions& options);     // the forward pass's own buffers
+uint64_t gpu_scratch_bytes(const ModelSpec& spec, const PlanOptions& options);   // beside them on a card, its driver included
+
+}  // namespace conclave
