@@ -10,6 +10,8 @@ export default defineConfig({
   root: join(repositoryRoot, "renderer"),
   base: "./",
   plugins: [react(), tailwindcss()],
+  // Workers read their languages piece by piece, which only modules can.
+  worker: { format: "es" },
   build: {
     outDir: join(productFolder(), "renderer"),
     emptyOutDir: true,

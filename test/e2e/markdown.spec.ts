@@ -3,6 +3,7 @@ import { join } from "node:path";
 import Database from "better-sqlite3";
 import { answers, send, sidebar, waitUntilDone } from "./chat.ts";
 import { expect, test, type ConclaveApp } from "./conclaveApp.ts";
+import { choose, picture, violations } from "./looks.ts";
 
 const hostile = `# Heading
 
@@ -29,6 +30,10 @@ const hostile = `# Heading
 The end.`;
 
 async function showHostileAnswer(app: ConclaveApp) {
+  return showAnswer(app, hostile);
+}
+
+async function showAnswer(app: ConclaveApp, text: string) {
   await waitUntilDone(app.page, await send(app.page, "Who are you?"));
   const page = await app.restart(() => {
     const database = new Database(join(app.dataFolder, "conclave.sqlite"));
@@ -36,7 +41,7 @@ async function showHostileAnswer(app: ConclaveApp) {
       .prepare(
         "UPDATE message_parts SET text = ? WHERE message_id IN (SELECT id FROM messages WHERE role = 'assistant')",
       )
-      .run(hostile);
+      .run(text);
     database.close();
     expect(changes).toBe(1);
   });
@@ -68,4 +73,50 @@ test("only plain links are links, and only a yes to the question opens one", asy
   const click = () => answer.getByRole("button", { name: "a good link" }).click();
   expect(await conclaveApp.running.answerLink(click, "cancel")).toEqual([]);
   expect(await conclaveApp.running.answerLink(click, "open")).toEqual(["https://example.org/path?a=1"]);
+});
+
+const formulas = String.raw`Inline \(a^2 + b^2\) and $\frac{1}{2}$, for $5 and $10.
+
+\[
+\int_0^1 x\,dx = \frac{1}{2}
+\]
+
+$$ \def\a{\a\a}\a $$
+
+$$ \href{javascript:window.hacked='math'}{x} \nosuchthing $$
+
+~~~ts
+// A comment
+const answer: number = 42; // "text"
+export function double(value: number): string { return "twice " + value; }
+~~~
+
+The end.`;
+
+test("formulas are drawn, hostile ones stay their source, and code has colours", async ({ conclaveApp }) => {
+  const { page, answer, requests } = await showAnswer(conclaveApp, formulas);
+  await expect(answer.locator(".katex")).toHaveCount(3);
+  await expect(answer.locator(".katex-display")).toHaveCount(1);
+  await expect(answer).toContainText("for $5 and $10.");
+  await expect(answer.locator("code", { hasText: "nosuchthing" })).toBeVisible();
+  await expect(answer.locator("code", { hasText: "def" }).first()).toBeVisible();
+  expect(await answer.locator(".katex a[href], .katex img").count()).toBe(0);
+  expect(await page.evaluate(() => "hacked" in window)).toBe(false);
+  // Fonts are the app's own.
+  await expect.poll(() => page.evaluate(() => document.fonts.check("16px KaTeX_Main"))).toBe(true);
+  expect(requests.filter((url) => !url.startsWith(conclaveApp.running.origin))).toEqual([]);
+  const coloured = () =>
+    page.evaluate(() =>
+      ["comment", "keyword", "string-expression", "constant"].map(
+        (kind) => CSS.highlights.get(`code-${kind}`)?.size ?? 0,
+      ),
+    );
+  await expect.poll(async () => (await coloured()).every((count) => count > 0)).toBe(true);
+  // One text node: words are found across tokens, and copying gives the code itself.
+  expect(await answer.locator("pre code").evaluate((code) => code.childNodes.length)).toBe(1);
+  for (const theme of ["light", "dark"] as const) {
+    await choose(page, theme);
+    expect(await violations(page)).toEqual([]);
+    await page.screenshot({ path: picture(`rendering-${theme}.png`) });
+  }
 });

@@ -1,13 +1,15 @@
 // A fenced code block: language, wrap, copy; scrolls past 480 px. Inline code arrives elsewhere.
-import { useEffect, useState, type ComponentProps, type ReactNode } from "react";
+import { useEffect, useRef, useState, type ComponentProps, type ReactNode } from "react";
 import { Check, Copy, WrapText } from "lucide-react";
 import { t } from "../../i18n/texts.ts";
 import { IconButton } from "../../ui/IconButton.tsx";
 import { reportError } from "../../platform/toasts.ts";
 
+import { useHighlight } from "./useHighlight.ts";
+
 const copiedMs = 2_000;
 
-function textOfChildren(children: ReactNode): string {
+export function textOfChildren(children: ReactNode): string {
   if (typeof children === "string") return children;
   if (Array.isArray(children)) return children.map((child: ReactNode) => textOfChildren(child)).join("");
   return "";
@@ -18,6 +20,9 @@ export function CodeBlock({ className, children }: ComponentProps<"code">) {
   const [copied, setCopied] = useState(false);
   const text = textOfChildren(children).replace(/\n$/, "");
   const language = /language-([\w+#.-]+)/.exec(className ?? "")?.[1] ?? "text";
+
+  const box = useRef<HTMLElement>(null);
+  useHighlight(box, text, language);
 
   useEffect(() => {
     if (!copied) return;
@@ -53,7 +58,7 @@ export function CodeBlock({ className, children }: ComponentProps<"code">) {
         aria-label={t("chat.codeIn", { language })}
         className={`max-h-[480px] overflow-auto p-3 font-mono text-[13px] leading-5 ${wrap ? "whitespace-pre-wrap" : ""}`}
       >
-        <code>{text}</code>
+        <code ref={box}>{text}</code>
       </pre>
     </figure>
   );

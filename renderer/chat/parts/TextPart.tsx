@@ -3,8 +3,11 @@
 import { memo, type ComponentProps } from "react";
 import { Streamdown, type Components } from "streamdown";
 import remarkGfm from "remark-gfm";
+import remarkMath from "remark-math";
 import { t, useLanguage } from "../../i18n/texts.ts";
-import { CodeBlock } from "./CodeBlock.tsx";
+import { CodeBlock, textOfChildren } from "./CodeBlock.tsx";
+import { mathDelimiters } from "./mathDelimiters.ts";
+import { MathPart } from "./MathPart.tsx";
 import { askToOpen } from "../openLink.ts";
 
 interface MarkdownNode {
@@ -45,13 +48,26 @@ function ImageAsText({ alt }: ComponentProps<"img">) {
   return <span className="text-muted">{text}</span>;
 }
 
-function InlineCode({ children }: ComponentProps<"code">) {
+const isMath = (className: string | undefined): boolean => className?.includes("math-") === true;
+
+function InlineCode({ className, children }: ComponentProps<"code">) {
+  if (isMath(className)) return <MathPart tex={textOfChildren(children)} display={false} />;
   return <code>{children}</code>;
 }
 
+function BlockCode(props: ComponentProps<"code">) {
+  if (isMath(props.className)) return <MathPart tex={textOfChildren(props.children)} display />;
+  return <CodeBlock {...props} />;
+}
+
 // The library's type gives every key an index signature that no component with props of its own can meet.
-const components = { a: SafeLink, img: ImageAsText, code: CodeBlock, inlineCode: InlineCode } as unknown as Components;
-const remarkPlugins = [remarkGfm, htmlAsText];
+const components = { a: SafeLink, img: ImageAsText, code: BlockCode, inlineCode: InlineCode } as unknown as Components;
+// mathDelimiters says what is mathematics; a single dollar never is.
+const remarkPlugins: ComponentProps<typeof Streamdown>["remarkPlugins"] = [
+  remarkGfm,
+  [remarkMath, { singleDollarTextMath: false }],
+  htmlAsText,
+];
 const rehypePlugins: never[] = [];
 
 interface TextPartProps {
@@ -71,7 +87,7 @@ export const TextPart = memo(function TextPart({ text, streaming }: TextPartProp
       remarkPlugins={remarkPlugins}
       rehypePlugins={rehypePlugins}
     >
-      {text}
+      {mathDelimiters(text)}
     </Streamdown>
   );
 });
