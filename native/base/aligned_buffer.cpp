@@ -1,6 +1,7 @@
 // See aligned_buffer.h.
 #include "base/aligned_buffer.h"
 
+#include <cstdint>
 #include <cstdlib>
 #include <cstring>
 #include <string>
@@ -11,9 +12,6 @@
 #ifdef __linux__
 #include <sys/mman.h>
 #endif
-#ifdef _WIN32
-#include <malloc.h>
-#endif
 
 namespace conclave {
 namespace {
@@ -23,36 +21,33 @@ constexpr size_t kHugePageBytes = size_t{2} << 20;
 
 }  // namespace
 
+// calloc hands large memory out as the system gives it: zero, and not there before it is touched. So a long context costs
+// neither time nor memory until it is used. The block's own address lies before the aligned one.
 void* aligned_alloc_bytes(size_t bytes) {
   if (bytes == 0) return nullptr;
   const size_t alignment = bytes >= kHugePageBytes ? kHugePageBytes : kVectorBytes;
-  void* buffer = nullptr;
-  if (bytes <= SIZE_MAX - alignment) {
-    const size_t rounded = (bytes + alignment - 1) / alignment * alignment;
-#ifdef _WIN32
-    buffer = _aligned_malloc(rounded, alignment);
-#else
-    buffer = std::aligned_alloc(alignment, rounded);
-#endif
-#ifdef __linux__
-    if (buffer != nullptr && alignment == kHugePageBytes && debug_switch_int("CONCLAVE_HUGE_PAGES", 0, 1) == 1) {
-      madvise(buffer, rounded, MADV_HUGEPAGE);   // advice only: a refusal changes nothing but speed
-    }
-#endif
-  }
-  if (buffer == nullptr) {
+  const size_t extra = alignment + sizeof(void*);
+  const size_t rounded = bytes <= SIZE_MAX - alignment - extra ? (bytes + alignment - 1) / alignment * alignment : 0;
+  void* const block = rounded > 0 ? std::calloc(rounded + extra, 1) : nullptr;
+  if (block == nullptr) {
     throw Error(ErrorCode::kOutOfMemory, "could not allocate " + std::to_string(bytes) + " bytes; close other programs or choose a smaller model or context");
   }
-  std::memset(buffer, 0, bytes);
+  const uintptr_t begin = (reinterpret_cast<uintptr_t>(block) + extra - 1) / alignment * alignment;
+  void* const buffer = reinterpret_cast<void*>(begin);
+  std::memcpy(static_cast<std::byte*>(buffer) - sizeof(void*), &block, sizeof(void*));
+#ifdef __linux__
+  if (alignment == kHugePageBytes && debug_switch_int("CONCLAVE_HUGE_PAGES", 0, 1) == 1) {
+    madvise(buffer, rounded, MADV_HUGEPAGE);   // advice only: a refusal changes nothing but speed
+  }
+#endif
   return buffer;
 }
 
 void aligned_free(void* buffer) noexcept {
-#ifdef _WIN32
-  _aligned_free(buffer);
-#else
-  std::free(buffer);
-#endif
+  if (buffer == nullptr) return;
+  void* block;
+  std::memcpy(&block, static_cast<std::byte*>(buffer) - sizeof(void*), sizeof(void*));
+  std::free(block);
 }
 
 }  // namespace conclave

@@ -6,7 +6,7 @@
 
 namespace conclave {
 
-/// 64-byte aligned (2 MiB when at least that large), zero-filled. Throws Error(kOutOfMemory). Null for 0 bytes.
+/// 64-byte aligned (2 MiB when at least that large), zero-filled; what is large takes memory as it is touched. Throws Error(kOutOfMemory). Null for 0 bytes.
 void* aligned_alloc_bytes(size_t bytes);
 void aligned_free(void* buffer) noexcept;
 
