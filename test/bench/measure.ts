@@ -23,6 +23,7 @@ const conclaveReport = z.object({
   bytes_per_token: z.number(),
   gb_per_s: z.number(),
   stream_gb_per_s: z.number(),
+  mapped_gb_per_s: z.number(),
 });
 export type ConclaveSpeed = z.infer<typeof conclaveReport>;
 

@@ -75,8 +75,11 @@ interface Row {
   readonly peer_prefill_tps: number;
   readonly peer_decode_tps: number;
   readonly gb_per_s: number;
+  /** Plain streaming reads by the same threads: of memory in huge pages, and of the file's mapping, where the weights are. */
   readonly stream_gb_per_s: number;
+  readonly mapped_gb_per_s: number;
   readonly bandwidth_ratio: number;
+  readonly mapped_ratio: number;
 }
 
 const say = (line: string): void => void process.stderr.write(`${line}\n`);
@@ -116,7 +119,9 @@ async function measureRow(model: string, setting: Row["setting"], load: Load, re
     peer_decode_tps: peerDecode,
     gb_per_s: of(ours, (speed) => speed.gb_per_s),
     stream_gb_per_s: of(ours, (speed) => speed.stream_gb_per_s),
+    mapped_gb_per_s: of(ours, (speed) => speed.mapped_gb_per_s),
     bandwidth_ratio: of(ours, (speed) => speed.gb_per_s / speed.stream_gb_per_s),
+    mapped_ratio: of(ours, (speed) => speed.gb_per_s / speed.mapped_gb_per_s),
   };
 }
 
@@ -155,7 +160,9 @@ function speedTable(rows: readonly Row[]): string {
     "peer",
     "ratio",
     "GB/s",
-    "streaming read",
+    "read of memory",
+    "share",
+    "read of the file",
     "share",
   ];
   const body = rows.map((row) => [
@@ -170,28 +177,32 @@ function speedTable(rows: readonly Row[]): string {
     fixed(row.gb_per_s),
     fixed(row.stream_gb_per_s),
     `${fixed(100 * row.bandwidth_ratio, 0)} %`,
+    fixed(row.mapped_gb_per_s),
+    `${fixed(100 * row.mapped_ratio, 0)} %`,
   ]);
   return markdownTable([head, ...body]);
 }
 
 /** What is kept of the quiet run's speed, by Conclave and by the peer. */
 function keptTable(rows: readonly Row[], setting: Row["setting"]): string {
-  const head = ["model", "prefill kept", "peer", "decode kept", "peer"];
+  const head = ["model", "prefill", "kept", "peer", "kept", "decode", "kept", "peer", "kept"];
+  const speeds: readonly ((of: Row) => number)[] = [
+    (of) => of.prefill_tps,
+    (of) => of.peer_prefill_tps,
+    (of) => of.decode_tps,
+    (of) => of.peer_decode_tps,
+  ];
   const body = rows
     .filter((row) => row.setting === setting)
     .map((row) => {
       const quiet = rows.find(
         (other) => other.setting === "quiet" && other.model === row.model && other.threads === row.threads,
       );
-      const kept = (speed: (of: Row) => number): string =>
-        quiet === undefined ? "" : `${fixed((100 * speed(row)) / speed(quiet), 0)} %`;
-      return [
-        row.model,
-        kept((of) => of.prefill_tps),
-        kept((of) => of.peer_prefill_tps),
-        kept((of) => of.decode_tps),
-        kept((of) => of.peer_decode_tps),
+      const kept = (speed: (of: Row) => number): string[] => [
+        fixed(speed(row)),
+        quiet === undefined ? "" : `${fixed((100 * speed(row)) / speed(quiet), 0)} %`,
       ];
+      return [row.model, ...speeds.flatMap(kept)];
     });
   return markdownTable([head, ...body]);
 }
@@ -202,7 +213,7 @@ function page(rows: readonly Row[], options: Options, peerVersion: string): stri
   const parts = [
     `# Conclave beside node-llama-cpp, ${date} UTC`,
     `${machine}. Conclave ${conclave}; node-llama-cpp ${peerVersion} (llama.cpp ${peerRelease}, prebuilt, CPU); Node ${process.versions.node}.`,
-    `Synthetic Q4_K_M files of true shape. Tokens per second, medians of ${options.repeat} turns, interleaved: prefill of ${options.prompt}, then decode of ${options.decode}. GB/s: weight bytes per decoded token x tokens per second; beside it what a plain streaming read reached with the same threads in the same run.`,
+    `Synthetic Q4_K_M files of true shape. Tokens per second, medians of ${options.repeat} turns, interleaved: prefill of ${options.prompt}, then decode of ${options.decode}. GB/s: weight bytes per decoded token x tokens per second; beside it what plain streaming reads reached with the same threads in the same run, of memory in huge pages and of the file where the weights lie.`,
     speedTable(quiet),
   ];
   if (options.contention) parts.push("Speed kept while another process takes one core:", keptTable(rows, "contention"));
