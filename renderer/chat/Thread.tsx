@@ -111,7 +111,10 @@ export function Thread({ AnswerText, modelName, beginnings }: ThreadProps) {
         tabIndex={0}
         className="h-full overflow-y-auto px-6 focus-visible:outline-offset-[-2px]"
       >
-        <div ref={content} className={`mx-auto flex flex-col gap-6 py-6 ${wide ? "max-w-[1040px]" : "max-w-[768px]"}`}>
+        <div
+          ref={content}
+          className={`mx-auto flex flex-col gap-6 pb-6 ${finding ? "pt-16" : "pt-6"} ${wide ? "max-w-[1040px]" : "max-w-[768px]"}`}
+        >
           {branch.map((message, index) => (
             <Fragment key={message.id}>
               {summary?.firstMessageId === message.id && <SummaryBlock key={summary.id} summary={summary} />}

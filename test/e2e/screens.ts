@@ -5,6 +5,8 @@ import type { Texts } from "./texts.ts";
 
 export interface Screen {
   readonly name: string;
+  /** Judged like the others, but shown in no picture: another screen with a little more on it. */
+  readonly minor?: true;
   open(page: Page, t: Texts): Promise<void>;
   close(page: Page, t: Texts): Promise<void>;
 }
@@ -74,7 +76,7 @@ export const screens: readonly Screen[] = [
     },
     close: escape,
   },
-  { name: "answer", open: (page, t) => ask(page, t, "Who are you?"), close: stay },
+  { name: "answer", open: (page, t) => ask(page, t, "Tell me a story about a fox"), close: stay },
   {
     name: "conversation-settings",
     open: (page, t) => page.getByRole("tab", { name: t("settings.title") }).click(),
@@ -82,6 +84,7 @@ export const screens: readonly Screen[] = [
   },
   {
     name: "edit-answer",
+    minor: true,
     open: (page, t) =>
       lastAnswer(page, t)
         .getByRole("button", { name: t("chat.editAnswer") })
@@ -90,6 +93,7 @@ export const screens: readonly Screen[] = [
   },
   {
     name: "message-menu",
+    minor: true,
     open: async (page, t) => {
       await lastAnswer(page, t)
         .getByRole("button", { name: t("chat.moreForMessage") })
@@ -111,6 +115,7 @@ export const screens: readonly Screen[] = [
   },
   {
     name: "context",
+    minor: true,
     open: async (page, t) => {
       const used = t("chat.contextUsed", { used: "\\S+", context: "\\S+" }).replaceAll(/[()]/g, ".");
       await page.getByRole("button", { name: new RegExp(used) }).click();
@@ -120,6 +125,7 @@ export const screens: readonly Screen[] = [
   },
   {
     name: "find",
+    minor: true,
     open: async (page, t) => {
       await page.keyboard.press("Control+f");
       await page.getByRole("search", { name: t("chat.findInChat") }).waitFor();
