@@ -3,6 +3,8 @@
 import { setTimeout as delay } from "node:timers/promises";
 import type { Browser, Page } from "@playwright/test";
 
+const tickMs = 70;
+
 interface Frame {
   /** Seconds since the first frame. */
   readonly at: number;
@@ -73,9 +75,12 @@ export async function toWebm(browser: Browser, { frames, seconds }: Film, bitsPe
       });
       const pieces: Blob[] = [];
       recorder.addEventListener("dataavailable", ({ data }) => pieces.push(data));
-      const draw = async (image: string): Promise<void> => {
-        const picture = await createImageBitmap(await (await fetch(`data:image/jpeg;base64,${image}`)).blob());
-        context?.drawImage(picture, 0, 0, size.width, size.height);
+      let picture: ImageBitmap | null = null;
+      const draw = async (image: string | null): Promise<void> => {
+        if (image !== null) {
+          picture = await createImageBitmap(await (await fetch(`data:image/jpeg;base64,${image}`)).blob());
+        }
+        if (picture !== null) context?.drawImage(picture, 0, 0, size.width, size.height);
       };
       const finish = async (): Promise<string> => {
         const stopped = new Promise((resolve) => recorder.addEventListener("stop", resolve, { once: true }));
@@ -92,13 +97,14 @@ export async function toWebm(browser: Browser, { frames, seconds }: Film, bitsPe
   );
   await begun.evaluate(({ recorder, draw }, image) => draw(image).then(() => recorder.start()), frames[0]?.image ?? "");
   const began = Date.now() / 1000;
-  for (const { at, image } of frames) {
-    const wait = began + at - Date.now() / 1000;
-    if (wait > 0) await delay(wait * 1000);
-    // A frame whose time has passed while another was drawn is left out.
-    if (wait > -0.2) await begun.evaluate(({ draw }, picture) => draw(picture), image);
+  let shown = 0;
+  for (let now = 0; now < seconds; now = Date.now() / 1000 - began) {
+    const next = frames.findLastIndex(({ at }) => at <= now);
+    // A still picture is drawn again too: with each frame the encoder mends what it left blurred in the last.
+    await begun.evaluate(({ draw }, picture) => draw(picture), next === shown ? null : (frames[next]?.image ?? null));
+    shown = next;
+    await delay(tickMs);
   }
-  await delay(Math.max(0, began + seconds - Date.now() / 1000) * 1000);
   const webm = Buffer.from(await begun.evaluate(({ finish }) => finish()), "base64");
   await page.close();
   return webm;
