@@ -10,13 +10,27 @@ constexpr double kArithmetic = 2e-5, kTwoTerms = 1e-4;
 
 double logistic(double x) { return 1 / (1 + std::exp(-x)); }
 
+/// Nothing, one row, and more than any block of rows.
+constexpr int64_t kRowCounts[] = {0, 1, 37, 257};
+
+/// A tensor whose rows begin at odd multiples of four bytes.
+struct UnalignedTensor {
+  OwnedTensor owner;
+  Tensor view;
+  UnalignedTensor(int64_t n, int64_t d, bool random = true) : owner(n, d + 1, random), view(owner.view) {
+    view.data = owner.view.f32() + 1;
+    view.d_row = d;
+  }
+};
+
 void check_head_matmul(const Level& level, DType type, int64_t n, bool shared) {
   constexpr int64_t kHeads = 3, kIn = 64, kOut = 70, kTail = 6, kHead = 80;
   OwnedWeight weight = random_weight(type, kHeads, kOut, kIn);
-  std::vector<float> values(static_cast<size_t>(n * (shared ? kHead : kHeads * kHead)));
+  const int64_t d = shared ? kHead : kHeads * kHead;
+  std::vector<float> values(static_cast<size_t>(n * d + 1));
   for (float& value : values) value = normal();
-  const Tensor x{values.data(), DType::kF32, n, shared ? kHead : kHeads * kHead, shared ? kHead : kHeads * kHead};
-  OwnedTensor out(n, kHeads * (kOut + kTail), false);
+  const Tensor x{values.data() + 1, DType::kF32, n, d, d};   // contiguous, as the op asks, and unaligned
+  UnalignedTensor out(n, kHeads * (kOut + kTail), false);
   level.ops->head_matmul({.out = out.view, .x = x, .weight = &weight.view, .n_tail = kTail, .shared = shared});
   Distance distance;
   for (int64_t row = 0; row < n; ++row)
@@ -102,42 +116,49 @@ TEST("head_matmul: each head's product and its tail, apart and on common input")
   for (const Level& level : levels())
     for (const DType type : {DType::kF32, DType::kF16, DType::kQ8_0, DType::kQ4_0})
       for (const bool shared : {false, true})
-        for (const int64_t n : {int64_t{0}, int64_t{1}, int64_t{5}, int64_t{131}}) check_head_matmul(level, type, n, shared);
+        for (const int64_t n : kRowCounts) check_head_matmul(level, type, n, shared);
 }
 
-TEST("split_heads and gate") {
-  for (const Level& level : levels()) {
-    OwnedTensor x(7, 2 * 3 * 10), first(7, 30, false), second(7, 30, false);
-    level.ops->split_heads({.x = x.view, .first = first.view, .second = second.view, .n_heads = 3});
-    for (int64_t row = 0; row < 7; ++row)
-      for (int64_t head = 0; head < 3; ++head)
-        for (int64_t i = 0; i < 10; ++i) {
-          CHECK(first.view.f32(row)[head * 10 + i] == x.view.f32(row)[head * 20 + i]);
-          CHECK(second.view.f32(row)[head * 10 + i] == x.view.f32(row)[head * 20 + 10 + i]);
+TEST("split_heads and gate: any number of rows, an odd width, unaligned") {
+  for (const Level& level : levels())
+    for (const int64_t n : kRowCounts) {
+      UnalignedTensor x(n, 2 * 3 * 11), first(n, 33, false), second(n, 33, false);
+      level.ops->split_heads({.x = x.view, .first = first.view, .second = second.view, .n_heads = 3});
+      for (int64_t row = 0; row < n; ++row)
+        for (int64_t head = 0; head < 3; ++head) {
+          const float* from = x.view.f32(row) + head * 22;
+          CHECK(same_bits(first.view.f32(row) + head * 11, from, 11));
+          CHECK(same_bits(second.view.f32(row) + head * 11, from + 11, 11));
         }
-    const std::vector<float> before = first.values;
-    level.ops->gate(first.view, second.view);
-    for (int64_t i = 0; i < 30; ++i) CHECK(std::fabs(first.view.f32(3)[i] - before[static_cast<size_t>(3 * first.view.stride + i)] * logistic(second.view.f32(3)[i])) < 1e-6);
-  }
+      const std::vector<float> before = first.owner.values;
+      level.ops->gate(first.view, second.view);
+      for (int64_t row = 0; row < n; ++row) {
+        const float* was = before.data() + (first.view.f32(row) - first.owner.values.data());
+        for (int64_t i = 0; i < 33; ++i) CHECK(std::fabs(first.view.f32(row)[i] - was[i] * logistic(second.view.f32(row)[i])) < 1e-6);
+        CHECK(first.view.f32(row)[33] == was[33]);   // beyond the row
+      }
+    }
+}
+
+void check_delta_net(const Level& level, const DeltaNetReference& net, int64_t n) {
+  UnalignedTensor qkv(n, net.channels()), z(n, net.n_heads * net.d_v), rates(n, 2 * net.n_heads), out(n, net.n_heads * net.d_v, false);
+  std::vector<float> state(net.state_floats() + 16, 5.f);   // what an earlier sequence left must not matter
+  const SequencePages sequence{{}, state.data()};
+  std::vector<int32_t> zeros(static_cast<size_t>(n), 0), positions(static_cast<size_t>(n));
+  for (size_t i = 0; i < positions.size(); ++i) positions[i] = static_cast<int32_t>(i);
+  level.ops->delta_net(net.args(out.view, qkv.view, z.view, rates.view, zeros, positions, {&sequence, 1}));
+  const auto expected = net.compute(qkv.view, z.view, rates.view);
+  Distance distance;
+  for (int64_t row = 0; row < n; ++row)
+    for (int64_t i = 0; i < out.view.d_row; ++i) distance.add(out.view.f32(row)[i], expected[static_cast<size_t>(row)][static_cast<size_t>(i)]);
+  check_distance(distance, kArithmetic, level.name + " delta_net, " + std::to_string(n) + " rows");
 }
 
 TEST("delta_net: the definition, for both orders of heads and of rates") {
   for (const Level& level : levels())
     for (const bool cycling : {false, true})
-      for (const int groups : {1, 2}) {
-        const DeltaNetReference net(cycling, groups);
-        OwnedTensor qkv(37, net.channels()), z(37, net.n_heads * net.d_v), rates(37, 2 * net.n_heads), out(37, net.n_heads * net.d_v, false);
-        std::vector<float> state(net.state_floats() + 16, 5.f);   // what an earlier sequence left must not matter
-        const SequencePages sequence{{}, state.data()};
-        std::vector<int32_t> zeros(37, 0), positions(37);
-        for (int i = 0; i < 37; ++i) positions[static_cast<size_t>(i)] = i;
-        level.ops->delta_net(net.args(out.view, qkv.view, z.view, rates.view, zeros, positions, {&sequence, 1}));
-        const auto expected = net.compute(qkv.view, z.view, rates.view);
-        Distance distance;
-        for (int64_t row = 0; row < 37; ++row)
-          for (int64_t i = 0; i < out.view.d_row; ++i) distance.add(out.view.f32(row)[i], expected[static_cast<size_t>(row)][static_cast<size_t>(i)]);
-        check_distance(distance, kArithmetic, level.name + " delta_net");
-      }
+      for (const int groups : {1, 2})
+        for (const int64_t n : kRowCounts) check_delta_net(level, DeltaNetReference(cycling, groups), n);
 }
 
 TEST("delta_net: cut anyhow and among others, a sequence's bits stay the same") {

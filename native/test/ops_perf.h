@@ -1,6 +1,6 @@
 // `ops_test --perf [type]`: the feed-forward of each format at one row (bytes per second, to hold against a plain
 // streaming read) and at 512 rows (multiply-adds per second), with one thread and with all. Weights together are larger
-// than any cache, and each call reads other experts.
+// than any cache, and each call reads other experts. `ops_test --perf attend`: attention behind 8192 tokens.
 #pragma once
 #include <chrono>
 
@@ -80,7 +80,50 @@ inline void perf_type(DType type, const std::vector<int>& thread_counts) {
   }
 }
 
+struct AttendShape { const char* name; int n_heads, n_kv_heads, d; };
+
+/// Attention of `n_rows` behind 8192 tokens, over the layers of a model so that no cache holds them; the best of several.
+inline void perf_attend(const AttendShape& shape, DType type, int n_rows, int n_threads) {
+  constexpr int kPast = 8192, kLayers = 8;
+  const auto ops = make_cpu_ops({n_threads, Precision::kFast});
+  const int n_tokens = kPast + n_rows, n_pages = (n_tokens + kPageTokens - 1) / kPageTokens;
+  const size_t half = static_cast<size_t>(n_pages) * kPageTokens * kv_token_bytes(type, shape.n_kv_heads, shape.d, 0);
+  const AlignedBuffer memory(2 * kLayers * half);
+  OwnedTensor keys(n_tokens, shape.n_kv_heads * shape.d), q(n_rows, shape.n_heads * shape.d), out(n_rows, shape.n_heads * shape.d, false);
+  std::vector<int32_t> pages(static_cast<size_t>(n_pages)), slots(static_cast<size_t>(n_tokens)), positions(static_cast<size_t>(n_rows)), sequence(positions.size(), 0);
+  for (int i = 0; i < n_pages; ++i) pages[static_cast<size_t>(i)] = i;
+  for (int i = 0; i < n_tokens; ++i) slots[static_cast<size_t>(i)] = i;
+  for (int i = 0; i < n_rows; ++i) positions[static_cast<size_t>(i)] = kPast + i;
+  const std::vector<SequencePages> sequences = {{pages}};
+  std::vector<KvLayer> layers;
+  for (int i = 0; i < kLayers; ++i) {
+    std::byte* const k = memory.data() + static_cast<size_t>(2 * i) * half;
+    layers.push_back({k, k + half, type, shape.n_kv_heads, shape.d, shape.d, n_pages});
+    ops->store_kv({layers.back(), keys.view, keys.view, slots});
+  }
+  double best = 1e9;
+  for (int i = 0; i < (n_rows == 1 ? 25 : 2) * kLayers; ++i) {
+    const double start = seconds();
+    ops->attend({out.view, q.view, layers[static_cast<size_t>(i % kLayers)], shape.n_heads, 0.09f, 0.f, 0, nullptr, sequence, positions, sequences});
+    best = std::min(best, seconds() - start);
+  }
+  const double macs = 2.0 * shape.n_heads * shape.d * n_rows * (kPast + 0.5 * n_rows);
+  std::printf("attend %-9s %-5s %3d rows, %d threads: %6.2f ms, %6.2f GB/s, %6.1f GMAC/s\n", shape.name, type_name(type), n_rows, n_threads, best * 1e3, 2e-9 * static_cast<double>(half) / best, macs / best * 1e-9);
+  std::fflush(stdout);
+}
+
+inline void perf_attend_all() {
+  for (const AttendShape& shape : {AttendShape{"olmoe", 16, 16, 128}, {"qwen3moe", 32, 4, 128}, {"mixtral", 32, 8, 128}})
+    for (const DType type : {DType::kF16, DType::kQ8_0})
+      for (const int n_rows : {1, 256})
+        for (const int n_threads : {1, 2}) perf_attend(shape, type, n_rows, n_threads);
+}
+
 inline int run_perf(const char* only) {
+  if (only && std::strcmp(only, "attend") == 0) {
+    perf_attend_all();
+    return 0;
+  }
   for (const FormatCase& format : formats())
     if (!only || std::strcmp(only, type_name(format.type)) == 0) perf_type(format.type, {1, 2});
   return 0;

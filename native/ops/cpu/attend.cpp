@@ -1,12 +1,13 @@
-// Attention over the paged cache. The keys of a sequence are taken in runs of fixed length; each run gives a softmax
-// relative to its own maximum, and the runs are merged in order (Dao et al. 2022), so a query's bits depend neither on
-// the batch nor on how the runs were spread over threads. Heads that share keys, and neighbouring rows, go in one tile.
+// Attention over the paged cache: of rows that generate, here; of prompts, in attend_blocks.cpp. The keys of a sequence are
+// taken in runs of fixed length; each run gives a softmax relative to its own maximum, and the runs are merged in order
+// (Dao et al. 2022), so a query's bits depend neither on the few rows beside it nor on how the runs were spread over
+// threads. Heads that share keys, and neighbouring rows, go in one tile.
 #include <algorithm>
 #include <cassert>
 #include <cmath>
 #include <limits>
 
-#include "ops/cpu/cpu_ops.h"
+#include "ops/cpu/attend_rows.h"
 #include "ops/cpu/kv_page.h"
 
 namespace conclave {
@@ -15,13 +16,6 @@ namespace {
 constexpr int kRunPages = 16;
 constexpr int kRunTokens = kRunPages * kPageTokens;
 constexpr float kLowest = -3.4e38f;
-
-struct Range { int64_t first, last; };   // positions [first, last)
-
-Range visible(const AttendArgs& args, int64_t row) {
-  const int64_t position = args.row_position[static_cast<size_t>(row)];
-  return {args.window > 0 ? std::max<int64_t>(0, position - args.window + 1) : 0, position + 1};
-}
 
 /// Up to max_tile queries with one key head: rows [row, row + n_rows) of one sequence times `n_group` heads from `head`.
 struct Group { int64_t row; int n_rows, kv_head, head, n_group; };
@@ -58,7 +52,7 @@ void attend_run(const CpuContext& context, const AttendArgs& args, const Group& 
   std::fill_n(tile.q, kMaxTile, args.q.f32(group.row) + static_cast<int64_t>(group.head) * layer.d_k);
   int64_t last_key = 0;
   for (int r = 0; r < group.n_rows; ++r) {
-    const Range range = visible(args, group.row + r);
+    const KeyRange range = visible_keys(args, group.row + r);
     last_key = std::max(last_key, range.last);
     for (int h = 0; h < group.n_group; ++h) {
       const int query = r * group.n_group + h;
@@ -100,25 +94,17 @@ void merge(float& max, float& sum, float* acc, float run_max, float run_sum, con
 }
 
 void finish(const AttendArgs& args, const Group& group, const float* sinks, const State& state, ptrdiff_t stride) {
-  const int d = args.layer.d_v;
   for (int query = 0; query < group.n_rows * group.n_group; ++query) {
     const int head = group.head + query % group.n_group;
-    float* out = args.out.f32(group.row + query / group.n_group) + static_cast<int64_t>(head) * d;
-    float total = state.sum[query], keep = 1.f;
-    if (sinks) {
-      const float joint = std::max(state.max[query], sinks[head]);
-      keep = std::exp(state.max[query] - joint);
-      total = total * keep + std::exp(sinks[head] - joint);
-    }
-    const float factor = total > 0.f ? keep / total : 0.f;
-    for (int i = 0; i < d; ++i) out[i] = state.acc[query * stride + i] * factor;
+    float* out = args.out.f32(group.row + query / group.n_group) + static_cast<int64_t>(head) * args.layer.d_v;
+    write_attended(state.acc + query * stride, state.max[query], state.sum[query], sinks ? &sinks[head] : nullptr, out, args.layer.d_v);
   }
 }
 
-Range runs_of(const AttendArgs& args, const Group& group) {
-  Range all{std::numeric_limits<int64_t>::max(), 0};
+KeyRange runs_of(const AttendArgs& args, const Group& group) {
+  KeyRange all{std::numeric_limits<int64_t>::max(), 0};
   for (int r = 0; r < group.n_rows; ++r) {
-    const Range range = visible(args, group.row + r);
+    const KeyRange range = visible_keys(args, group.row + r);
     all = {std::min(all.first, range.first), std::max(all.last, range.last)};
   }
   return {all.first / kRunTokens, (all.last + kRunTokens - 1) / kRunTokens};
@@ -156,7 +142,7 @@ void attend_split(CpuContext& context, const AttendArgs& args, const std::vector
   struct Piece { size_t group; int64_t run; };
   std::vector<Piece> pieces;
   for (size_t g = 0; g < groups.size(); ++g) {
-    const Range runs = runs_of(args, groups[g]);
+    const KeyRange runs = runs_of(args, groups[g]);
     for (int64_t run = runs.first; run < runs.last; ++run) pieces.push_back({g, run});
   }
   const States states(context, pieces.size() + 1, args.layer.d_v);
@@ -172,28 +158,49 @@ void attend_split(CpuContext& context, const AttendArgs& args, const std::vector
   }
 }
 
-/// Many queries: a piece is a bundle of groups, all of which meet a run of keys while it is in the nearest cache.
-void attend_bundled(CpuContext& context, const AttendArgs& args, const std::vector<Group>& groups, const float* sinks) {
-  constexpr size_t kMost = 16;
-  const size_t n_threads = static_cast<size_t>(context.pool.n_threads()), bundle = std::clamp<size_t>(groups.size() / (4 * n_threads), 1, kMost);
-  const States states(context, n_threads * (kMost + 1), args.layer.d_v);
-  context.pool.parallel_for(static_cast<int64_t>((groups.size() + bundle - 1) / bundle), [&](int64_t i, int thread) {
-    const size_t first = static_cast<size_t>(i) * bundle, n = std::min(bundle, groups.size() - first), slot = static_cast<size_t>(thread) * (kMost + 1);
-    State totals[kMost];
-    Range runs[kMost], all{std::numeric_limits<int64_t>::max(), 0};
-    for (size_t g = 0; g < n; ++g) {
-      totals[g] = states.cleared(slot + 1 + g);
-      runs[g] = runs_of(args, groups[first + g]);
-      all = {std::min(all.first, runs[g].first), std::max(all.last, runs[g].last)};
+/// Many sequences at once: a piece is a group with all its runs, so that few states are kept.
+void attend_groups(CpuContext& context, const AttendArgs& args, const std::vector<Group>& groups, const float* sinks) {
+  const States states(context, static_cast<size_t>(2 * context.pool.n_threads()), args.layer.d_v);
+  context.pool.parallel_for(static_cast<int64_t>(groups.size()), [&](int64_t i, int thread) {
+    const Group& group = groups[static_cast<size_t>(i)];
+    const State total = states.cleared(static_cast<size_t>(2 * thread)), part = states.at(static_cast<size_t>(2 * thread + 1));
+    const KeyRange runs = runs_of(args, group);
+    for (int64_t run = runs.first; run < runs.last; ++run) {
+      attend_run(context, args, group, run, part, states.stride());
+      states.join(total, part, group, args.layer.d_v);
     }
-    for (int64_t run = all.first; run < all.last; ++run)
-      for (size_t g = 0; g < n; ++g) {
-        if (run < runs[g].first || run >= runs[g].last) continue;
-        attend_run(context, args, groups[first + g], run, states.at(slot), states.stride());
-        states.join(totals[g], states.at(slot), groups[first + g], args.layer.d_v);
-      }
-    for (size_t g = 0; g < n; ++g) finish(args, groups[first + g], sinks, totals[g], states.stride());
+    finish(args, group, sinks, total, states.stride());
   });
+}
+
+void attend_few(CpuContext& context, const AttendArgs& args, const float* sinks) {
+  const std::vector<Group> groups = group_queries(context, args);
+  const bool split = groups.size() < 8 * static_cast<size_t>(context.pool.n_threads());
+  split ? attend_split(context, args, groups, sinks) : attend_groups(context, args, groups, sinks);
+}
+
+/// The rows' spans of one sequence, long ones as blocks, the others together as far as they are neighbours.
+void attend_fast(CpuContext& context, const AttendArgs& args, const float* sinks) {
+  const int64_t n = args.q.n_rows;
+  const auto end_of_span = [&](int64_t row) {
+    const int32_t sequence = args.row_sequence[static_cast<size_t>(row)];
+    while (row < n && args.row_sequence[static_cast<size_t>(row)] == sequence) ++row;
+    return row;
+  };
+  const bool even = args.layer.d_k % 2 == 0;
+  const auto is_long = [&](int64_t first, int64_t end) { return even && end - first >= kBlockRows; };
+  for (int64_t row = 0; row < n;) {
+    int64_t end = end_of_span(row);
+    const bool blocks = is_long(row, end);
+    while (!blocks && end < n && !is_long(end, end_of_span(end))) end = end_of_span(end);
+    AttendArgs part = args;
+    part.out = args.out.rows(row, end - row);
+    part.q = args.q.rows(row, end - row);
+    part.row_sequence = args.row_sequence.subspan(static_cast<size_t>(row), static_cast<size_t>(end - row));
+    part.row_position = args.row_position.subspan(static_cast<size_t>(row), static_cast<size_t>(end - row));
+    blocks ? attend_blocks(context, part, sinks) : attend_few(context, part, sinks);
+    row = end;
+  }
 }
 
 void attend_exact_row(const AttendArgs& args, const float* sinks, int64_t row, int head) {
@@ -201,7 +208,7 @@ void attend_exact_row(const AttendArgs& args, const float* sinks, int64_t row, i
   const int kv_head = head / (args.n_heads / layer.n_kv_heads);
   const auto& pages = args.sequences[static_cast<size_t>(args.row_sequence[static_cast<size_t>(row)])].pages;
   const float* q = args.q.f32(row) + static_cast<int64_t>(head) * layer.d_k;
-  const Range range = visible(args, row);
+  const KeyRange range = visible_keys(args, row);
   std::vector<float> key(static_cast<size_t>(layer.d_k)), value(static_cast<size_t>(layer.d_v));
   std::vector<double> scores, out(static_cast<size_t>(layer.d_v), 0.0);
   double largest = sinks ? static_cast<double>(sinks[head]) : -std::numeric_limits<double>::infinity();
@@ -237,11 +244,7 @@ void attend(CpuContext& context, const AttendArgs& args) {
     load_parameter(*args.sinks, 0, 0, args.n_heads, sinks.data());
   }
   const float* sink_values = args.sinks ? sinks.data() : nullptr;
-  if (!context.exact) {
-    const std::vector<Group> groups = group_queries(context, args);
-    const bool few = groups.size() < 8 * static_cast<size_t>(context.pool.n_threads());
-    return few ? attend_split(context, args, groups, sink_values) : attend_bundled(context, args, groups, sink_values);
-  }
+  if (!context.exact) return attend_fast(context, args, sink_values);
   context.pool.parallel_for(n * args.n_heads, [&](int64_t i, int) { attend_exact_row(args, sink_values, i / args.n_heads, static_cast<int>(i % args.n_heads)); });
 }
 

@@ -1,18 +1,21 @@
 // Attention of a few queries over a run of pages, one page at a time: scores of its 32 tokens in lanes, an online
 // softmax (Milakov & Gimelshein 2018), then the values mixed in with the dimensions in lanes. Page layouts: kv_page.h.
-// A masked key contributes an exact zero, so a query's result does not depend on its neighbours in the tile.
+// A masked key contributes an exact zero, so a query's result does not depend on its neighbours in the tile. The next page is
+// prefetched line by line meanwhile: hardware stops at the ends of pages of memory, and these are not longer than two.
 // Included by kernels_<level>.cpp only, after float_kernels.inl.
 
 namespace conclave::CONCLAVE_LEVEL {
 namespace {
 
-/// Scores of the page's 32 tokens for kN queries: [kN][32].
+/// Scores of the page's 32 tokens for kN queries: [kN][32]. Prefetches as much from `ahead`.
 template <class T, int kN>
-CONCLAVE_INLINE void page_scores(const float* const* q, const std::byte* k, int d, float* scores) {
+CONCLAVE_INLINE void page_scores(const float* const* q, const std::byte* k, int d, float* scores, const std::byte* ahead) {
   VecF sum[kN][2];
   for (int n = 0; n < kN; ++n) sum[n][0] = sum[n][1] = set_f(0.f);
   for (int i = 0; i < d; ++i) {
-    const std::byte* row = k + static_cast<size_t>(i) * kPageTokens * T::kBytes;
+    const size_t at = static_cast<size_t>(i) * kPageTokens * T::kBytes;
+    const std::byte* row = k + at;
+    prefetch(ahead + at);
     const VecF low = T::load(row), high = T::load(row + 16 * T::kBytes);
     for (int n = 0; n < kN; ++n) {
       const VecF x = set_f(q[n][i]);
@@ -32,14 +35,17 @@ struct AsI8 {
 };
 
 template <int kN>
-CONCLAVE_INLINE void page_scores_q8_0(const float* const* q, const std::byte* k, int d, float* scores) {
-  const std::byte* codes = k + static_cast<size_t>(d / kBlock) * kPageTokens * 2;
+CONCLAVE_INLINE void page_scores_q8_0(const float* const* q, const std::byte* k, int d, float* scores, const std::byte* ahead) {
+  const size_t scale_bytes = static_cast<size_t>(d / kBlock) * kPageTokens * 2;
+  for (size_t at = 0; at < scale_bytes; at += 64) prefetch(ahead + at);
+  const std::byte* codes = k + scale_bytes;
   for (int i = 0; i < kN * kPageTokens; ++i) scores[i] = 0.f;
   for (int b = 0; b < d / kBlock; ++b) {
     const float* part[kN];
     for (int n = 0; n < kN; ++n) part[n] = q[n] + b * kBlock;
     float block_scores[kN * kPageTokens];
-    page_scores<AsI8, kN>(part, codes + static_cast<size_t>(b) * kBlock * kPageTokens, kBlock, block_scores);
+    const size_t block_at = static_cast<size_t>(b) * kBlock * kPageTokens;
+    page_scores<AsI8, kN>(part, codes + block_at, kBlock, block_scores, ahead + scale_bytes + block_at);
     for (int half = 0; half < 2; ++half) {
       const VecF scale = load_f16(k + static_cast<size_t>(b * kPageTokens + 16 * half) * 2);
       for (int n = 0; n < kN; ++n) {
@@ -67,15 +73,18 @@ struct PlainValues {
 };
 
 /// acc[n] = acc[n] * keep[n] + sum over tokens [first, last) of p[n][token] * value. acc rows hold a multiple of 16 floats.
+/// Prefetches as much from `ahead`.
 template <class V, int kN>
-CONCLAVE_INLINE void mix_page(const float* p, const std::byte* v, size_t row_bytes, int d, int first, int last, const float* keep, float* acc, ptrdiff_t acc_stride) {
+CONCLAVE_INLINE void mix_page(const float* p, const std::byte* v, size_t row_bytes, int d, int first, int last, const float* keep, float* acc, ptrdiff_t acc_stride, const std::byte* ahead) {
   int i = 0;
   for (; i + 16 < d; i += 32) {
+    const std::byte* next = ahead + static_cast<size_t>(i) * row_bytes / static_cast<size_t>(d);
     VecF sum[kN][2];
     for (int n = 0; n < kN; ++n)
       for (int half = 0; half < 2; ++half) sum[n][half] = load_f(acc + n * acc_stride + i + 16 * half) * set_f(keep[n]);
     for (int token = first; token < last; ++token) {
       const std::byte* row = v + static_cast<size_t>(token) * row_bytes;
+      prefetch(next + static_cast<size_t>(token) * row_bytes);
       const VecF low = V::load_at(row, i, d), high = V::load_at(row, i + 16, d);
       for (int n = 0; n < kN; ++n) {
         const VecF weight = set_f(p[n * kPageTokens + token]);
@@ -127,23 +136,23 @@ CONCLAVE_INLINE void soften_page(float* scores, int first, int last, float scale
 }
 
 template <int kN>
-CONCLAVE_INLINE void scores_of_type(DType type, const float* const* q, const std::byte* k, int d, float* scores) {
+CONCLAVE_INLINE void scores_of_type(DType type, const float* const* q, const std::byte* k, int d, float* scores, const std::byte* ahead) {
   switch (type) {
-    case DType::kF32: return page_scores<AsF32, kN>(q, k, d, scores);
-    case DType::kBF16: return page_scores<AsBF16, kN>(q, k, d, scores);
-    case DType::kQ8_0: return page_scores_q8_0<kN>(q, k, d, scores);
-    default: return page_scores<AsF16, kN>(q, k, d, scores);
+    case DType::kF32: return page_scores<AsF32, kN>(q, k, d, scores, ahead);
+    case DType::kBF16: return page_scores<AsBF16, kN>(q, k, d, scores, ahead);
+    case DType::kQ8_0: return page_scores_q8_0<kN>(q, k, d, scores, ahead);
+    default: return page_scores<AsF16, kN>(q, k, d, scores, ahead);
   }
 }
 
 template <int kN>
-CONCLAVE_INLINE void mix_of_type(DType type, const float* p, const std::byte* v, int d, int first, int last, const float* keep, float* acc, ptrdiff_t stride) {
+CONCLAVE_INLINE void mix_of_type(DType type, const float* p, const std::byte* v, int d, int first, int last, const float* keep, float* acc, ptrdiff_t stride, const std::byte* ahead) {
   const size_t plain_bytes = static_cast<size_t>(d) * (type == DType::kF32 ? 4 : 2);
   switch (type) {
-    case DType::kF32: return mix_page<PlainValues<AsF32>, kN>(p, v, plain_bytes, d, first, last, keep, acc, stride);
-    case DType::kBF16: return mix_page<PlainValues<AsBF16>, kN>(p, v, plain_bytes, d, first, last, keep, acc, stride);
-    case DType::kQ8_0: return mix_page<Q8Values, kN>(p, v, static_cast<size_t>(d / kBlock) * sizeof(BlockQ8_0), d, first, last, keep, acc, stride);
-    default: return mix_page<PlainValues<AsF16>, kN>(p, v, plain_bytes, d, first, last, keep, acc, stride);
+    case DType::kF32: return mix_page<PlainValues<AsF32>, kN>(p, v, plain_bytes, d, first, last, keep, acc, stride, ahead);
+    case DType::kBF16: return mix_page<PlainValues<AsBF16>, kN>(p, v, plain_bytes, d, first, last, keep, acc, stride, ahead);
+    case DType::kQ8_0: return mix_page<Q8Values, kN>(p, v, static_cast<size_t>(d / kBlock) * sizeof(BlockQ8_0), d, first, last, keep, acc, stride, ahead);
+    default: return mix_page<PlainValues<AsF16>, kN>(p, v, plain_bytes, d, first, last, keep, acc, stride, ahead);
   }
 }
 
@@ -166,9 +175,10 @@ void attend_queries(const AttendTile& tile) {
       highest = last[n] > highest ? last[n] : highest;
     }
     if (lowest >= highest) continue;
-    scores_of_type<kN>(tile.type, tile.q, tile.k[page], tile.d_k, scores);
+    const int next = page + 1 < tile.n_pages ? page + 1 : page;
+    scores_of_type<kN>(tile.type, tile.q, tile.k[page], tile.d_k, scores, tile.k[next]);
     for (int n = 0; n < kN; ++n) soften_page(scores + n * kPageTokens, first[n], last[n], tile.scale, tile.softcap, tile.max[n], tile.sum[n], keep[n]);
-    mix_of_type<kN>(tile.type, scores, tile.v[page], tile.d_v, lowest, highest, keep, tile.acc, tile.acc_stride);
+    mix_of_type<kN>(tile.type, scores, tile.v[page], tile.d_v, lowest, highest, keep, tile.acc, tile.acc_stride, tile.v[next]);
   }
 }
 

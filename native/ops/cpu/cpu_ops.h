@@ -71,6 +71,7 @@ struct Strip {
   int64_t first_row;
   int n;
   float* out;                // [n][kStripRows]
+  const std::byte* next = nullptr;   // what this thread is likely to read afterwards, if known: prefetched during the last rows
 };
 void multiply_strip(const CpuContext& context, const Strip& strip, ThreadScratch& scratch);
 

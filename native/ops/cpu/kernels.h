@@ -76,6 +76,42 @@ struct AttendTile {
   ptrdiff_t acc_stride;
 };
 
+/// Keys and values of kFixedKeys consecutive positions in fixed point of 16 bits: value = code * scale. Room is the caller's.
+inline constexpr int kFixedKeys = 64;
+inline constexpr float kMostLength = 32700.f;                       // of a query or key; its square, and rounding, stay below 2^31
+inline constexpr float kMostValue = 4095.f, kMostWeight = 8191.f;   // kFixedKeys * kMostValue * kMostWeight < 2^31
+struct FixedRun {
+  uint32_t* k;                          // [d_k / 2][kFixedKeys] two dimensions
+  uint32_t* v;                          // [kFixedKeys / 2][v_stride] two tokens
+  int v_stride;                         // d_v up to a multiple of 16
+  alignas(64) float k_scale[kFixedKeys];
+  alignas(64) float v_weight[kFixedKeys];   // the value's scale relative to the largest of the run, times kMostWeight
+  float v_unit;                         // what a product of weight and code stands for
+};
+
+struct FixedSource {
+  const std::byte* const* k;            // the pages of the run; see kv_page.h
+  const std::byte* const* v;
+  DType type;
+  int d_k, d_v;
+  int first, last;                      // tokens that hold something
+};
+
+/// Queries (max_tile of them, padded with such as see nothing) that go on with one more run; `max` in units of log 2.
+struct FixedTile {
+  const FixedRun* run;
+  const uint32_t* q[kMaxTile];          // [d_k / 2]
+  float factor[kMaxTile];               // of scores: the query's scale, attention's, and log2 e
+  int first[kMaxTile];                  // keys [first, last) of the run that the query sees
+  int last[kMaxTile];
+  int d_k;
+  float softcap;
+  float* max;                           // in and out [max_tile]
+  float* sum;
+  float* acc;                           // in and out [max_tile][acc_stride]
+  ptrdiff_t acc_stride;
+};
+
 /// One token of one head of Gated DeltaNet.
 struct DeltaStep {
   float* memory;               // [d_k][d_v]
@@ -104,6 +140,8 @@ struct Kernels {
   void (*gate)(Activation activation, const float* gate, const float* up, float* out, int64_t n);
   using Attend = void (*)(const AttendTile& tile);
   Attend attend[kMaxTile];             // by n_queries - 1; nullptr beyond max_tile
+  void (*fix_run)(const FixedSource& source, FixedRun& run);
+  void (*attend_fixed)(const FixedTile& tile);
   /// x[i] = exp(x[i] - max) in place; returns the sum.
   float (*exponentials)(float* x, int64_t n, float max);
   void (*delta_step)(const DeltaStep& step);

@@ -12,6 +12,7 @@
 #include "ops/cpu/panel_kernels.inl"
 #include "ops/cpu/float_kernels.inl"
 #include "ops/cpu/attend_kernels.inl"
+#include "ops/cpu/attend_fixed_kernels.inl"
 #include "ops/cpu/delta_kernels.inl"
 #include "ops/cpu/kernels_table.inl"
 

@@ -15,6 +15,8 @@ constexpr Kernels kTable = {
     sum_of_squares,
     gate,
     CONCLAVE_ATTEND,
+    fix_run,
+    attend_fixed,
     exponentials,
     delta_step,
 };

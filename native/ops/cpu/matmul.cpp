@@ -45,8 +45,10 @@ void matmul_terms(CpuContext& context, Tensor x, std::span<const MatmulOutput> o
     const Piece& piece = pieces[static_cast<size_t>(i)];
     const MatmulOutput& output = outputs[static_cast<size_t>(piece.output)];
     ThreadScratch& scratch = context.scratch(thread);
+    const size_t next = static_cast<size_t>(i) + static_cast<size_t>(context.pool.n_threads());   // threads keep in step
     const Strip strip{output.weight, 0, piece.first_row, static_cast<int>(std::min<int64_t>(kStripRows, output.weight->d_out - piece.first_row)),
-                      &activations, nullptr, piece.first_token, static_cast<int>(std::min<int64_t>(kTokenBlock, x.n_rows - piece.first_token)), scratch.acc[0]};
+                      &activations, nullptr, piece.first_token, static_cast<int>(std::min<int64_t>(kTokenBlock, x.n_rows - piece.first_token)), scratch.acc[0],
+                      next < pieces.size() ? outputs[static_cast<size_t>(pieces[next].output)].weight->row(pieces[next].first_row) : nullptr};
     multiply_strip(context, strip, scratch);
     write_strip(output, strip);
   });

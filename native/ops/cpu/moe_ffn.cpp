@@ -52,14 +52,15 @@ void add_bias(const Weight* bias, int64_t expert, const Strip& strip) {
     for (int i = 0; i < strip.n_rows; ++i) strip.out[t * kStripRows + i] += values[i];
 }
 
-void gate_and_up(CpuContext& context, const FfnWork& work, const Activations& x, const Hidden& hidden, const ExpertRows& expert, int64_t first, int n_rows, int64_t pair, int thread) {
+void gate_and_up(CpuContext& context, const FfnWork& work, const Activations& x, const Hidden& hidden, const ExpertRows& expert, int64_t first, int n_rows, int64_t pair, const std::byte* next, int thread) {
   ThreadScratch& scratch = context.scratch(thread);
   const int n = static_cast<int>(std::min<int64_t>(kTokenBlock, expert.last - pair));
-  Strip strip{work.ffn->gate, expert.expert, first, n_rows, &x, work.rows.data() + pair, 0, n, scratch.acc[0]};
+  Strip strip{work.ffn->gate, expert.expert, first, n_rows, &x, work.rows.data() + pair, 0, n, scratch.acc[0], work.ffn->up->row(first, expert.expert)};
   multiply_strip(context, strip, scratch);
   add_bias(work.ffn->gate_bias, expert.expert, strip);
   strip.weight = work.ffn->up;
   strip.out = scratch.acc[1];
+  strip.next = next;
   multiply_strip(context, strip, scratch);
   add_bias(work.ffn->up_bias, expert.expert, strip);
   for (int t = 0; t < n; ++t) {
@@ -76,14 +77,16 @@ void gate_and_up(CpuContext& context, const FfnWork& work, const Activations& x,
   }
 }
 
-void down(CpuContext& context, const FfnWork& work, const Activations& hidden, int64_t first, int n_rows, int thread) {
+void down(CpuContext& context, const FfnWork& work, const Activations& hidden, int64_t first, int n_rows, const std::byte* next, int thread) {
   ThreadScratch& scratch = context.scratch(thread);
   if (!work.accumulate)
     for (int64_t row = 0; row < work.out.n_rows; ++row) std::fill_n(work.out.f32(row) + first, n_rows, 0.f);
-  for (const ExpertRows& expert : work.experts)
+  for (size_t e = 0; e < work.experts.size(); ++e) {
+    const ExpertRows& expert = work.experts[e];
+    const std::byte* const after = e + 1 < work.experts.size() ? work.ffn->down->row(first, work.experts[e + 1].expert) : next;
     for (int64_t pair = expert.first; pair < expert.last; pair += kTokenBlock) {
       const int n = static_cast<int>(std::min<int64_t>(kTokenBlock, expert.last - pair));
-      const Strip strip{work.ffn->down, expert.expert, first, n_rows, &hidden, nullptr, pair, n, scratch.acc[0]};
+      const Strip strip{work.ffn->down, expert.expert, first, n_rows, &hidden, nullptr, pair, n, scratch.acc[0], after};
       multiply_strip(context, strip, scratch);
       add_bias(work.ffn->down_bias, expert.expert, strip);
       for (int t = 0; t < n; ++t) {
@@ -93,6 +96,7 @@ void down(CpuContext& context, const FfnWork& work, const Activations& hidden, i
         for (int i = 0; i < n_rows; ++i) out[i] += weight * values[i];
       }
     }
+  }
 }
 
 void run_ffn(CpuContext& context, const FfnWork& work) {
@@ -113,17 +117,25 @@ void run_ffn(CpuContext& context, const FfnWork& work) {
   for (size_t e = 0; e < work.experts.size(); ++e)
     for (int64_t first = 0; first < hidden.d_ff; first += strip_rows)
       for (int64_t pair = work.experts[e].first; pair < work.experts[e].last; pair += kTokenBlock) pieces.push_back({e, first, pair});
-  context.pool.parallel_for(static_cast<int64_t>(pieces.size()), [&](int64_t i, int thread) {
+  // Threads keep in step, so a thread's next piece is likely the one as many further on as there are threads; behind the last
+  // gate comes the first down.
+  const int64_t d = work.out.d_row, n_pieces = static_cast<int64_t>(pieces.size()), n_threads = context.pool.n_threads();
+  const auto down_strip = [&](int64_t i) { return i * strip_rows < d ? ffn.down->row(i * strip_rows, work.experts.front().expert) : nullptr; };
+  const auto gate_strip = [&](int64_t i) {
+    if (i >= n_pieces) return down_strip(i - n_pieces);
+    const Piece& piece = pieces[static_cast<size_t>(i)];
+    return ffn.gate->row(piece.first, work.experts[piece.expert].expert);
+  };
+  context.pool.parallel_for(n_pieces, [&](int64_t i, int thread) {
     const Piece& piece = pieces[static_cast<size_t>(i)];
     const int n_rows = static_cast<int>(std::min(strip_rows, hidden.d_ff - piece.first));
-    gate_and_up(context, work, x, hidden, work.experts[piece.expert], piece.first, n_rows, piece.pair, thread);
+    gate_and_up(context, work, x, hidden, work.experts[piece.expert], piece.first, n_rows, piece.pair, gate_strip(i + n_threads), thread);
   });
 
   const Activations hidden_view = hidden.view();
-  const int64_t d = work.out.d_row;
   context.pool.parallel_for((d + strip_rows - 1) / strip_rows, [&](int64_t i, int thread) {
     const int64_t first = i * strip_rows;
-    down(context, work, hidden_view, first, static_cast<int>(std::min(strip_rows, d - first)), thread);
+    down(context, work, hidden_view, first, static_cast<int>(std::min(strip_rows, d - first)), down_strip(i + n_threads), thread);
   });
 }
 

@@ -140,17 +140,11 @@ struct Q4_1 {
   }
 };
 
-/// The fifth bits of four values: bits 4i..4i+3 of `bits` to bit 4 of each byte.
-CONCLAVE_INLINE VecU fifth_bits(VecU bits, int i) {
-  const VecU four = bits >> (4 * i);
-  return ((four << 4) & 0x10u) | ((four << 11) & 0x1000u) | ((four << 18) & 0x100000u) | ((four << 25) & 0x10000000u);
-}
-
 template <class Sink>
 CONCLAVE_INLINE void give_five_bits(Sink& sink, int b, const VecU piece[4], VecU high) {
   CONCLAVE_UNROLL for (int i = 0; i < 4; ++i) {
-    sink.code(b, 0, i, (piece[i] & kLowNibbles) | fifth_bits(high, i));
-    sink.code(b, 0, i + 4, ((piece[i] >> 4) & kLowNibbles) | fifth_bits(high, i + 4));
+    sink.code(b, 0, i, (piece[i] & kLowNibbles) | bytes_of_bits(high, 4 * i, 16));
+    sink.code(b, 0, i + 4, ((piece[i] >> 4) & kLowNibbles) | bytes_of_bits(high, 4 * i + 16, 16));
   }
 }
 

@@ -33,15 +33,17 @@ struct PanelWalk {
   const std::byte* base;      // first row of the strip
   size_t stride;
   int64_t n_blocks;           // of 32, in a row
+  const std::byte* next;      // see Strip
 
   size_t chunk_offset(int64_t chunk) const { return static_cast<size_t>(chunk * kChunk / format.block_elements) * format.block_bytes; }
   int blocks_in(int64_t chunk) const { return static_cast<int>(n_blocks - chunk * kChunkBlocks < kChunkBlocks ? n_blocks - chunk * kChunkBlocks : kChunkBlocks); }
 
   /// Rows from `first`; those beyond `n_rows` of an incomplete panel repeat the last one, and their products are dropped.
-  /// Ahead lies the next sixteen rows' share of memory: hardware follows one stream, not sixteen.
+  /// Ahead lies the share of memory of the sixteen rows that come next: hardware follows one stream, not sixteen.
   Source source(int first, int n_rows, int64_t chunk, ThreadScratch& scratch) const {
     const std::byte* p = base + static_cast<size_t>(first) * stride + chunk_offset(chunk);
-    if (n_rows >= kPanelRows) return {p, stride, base + static_cast<size_t>(first + kPanelRows) * stride + kPanelRows * chunk_offset(chunk)};
+    if (n_rows > kPanelRows) return {p, stride, base + static_cast<size_t>(first + kPanelRows) * stride + kPanelRows * chunk_offset(chunk)};
+    if (n_rows == kPanelRows) return {p, stride, next ? next + kPanelRows * chunk_offset(chunk) : p};
     const size_t bytes = static_cast<size_t>(blocks_in(chunk) * kBlock / format.block_elements) * format.block_bytes;
     constexpr size_t kTailStride = sizeof(scratch.tail) / kPanelRows;
     assert(bytes <= kTailStride);
@@ -58,7 +60,7 @@ struct PanelWalk {
 /// The terms of an activation row have sums of their own, joined at the end, so that every way to walk gives the same bits.
 void multiply_panels(const CpuContext& context, const Strip& strip, const PanelFormat& format, ThreadScratch& scratch) {
   const Weight& weight = *strip.weight;
-  const PanelWalk walk{format, weight.row(strip.first, strip.expert), weight.row_bytes(), weight.d_in / kBlock};
+  const PanelWalk walk{format, weight.row(strip.first, strip.expert), weight.row_bytes(), weight.d_in / kBlock, strip.next};
   const int64_t n_chunks = (walk.n_blocks + kChunkBlocks - 1) / kChunkBlocks;
   const auto& multiply = context.kernels.multiply[static_cast<int>(format.kind)];
   const int max_tile = context.kernels.max_tile, n_terms = strip.x->n_terms;

@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
+#include <math.h>
 
 #if defined(__AVX2__)
 #include <immintrin.h>
@@ -40,12 +41,21 @@ CONCLAVE_INLINE VecU shift_right_signed(VecU a, int n) { return {_mm512_srai_epi
 CONCLAVE_INLINE VecU lookup(VecU index, const uint8_t* table) {
   return {_mm512_shuffle_epi8(_mm512_broadcast_i32x4(_mm_loadu_si128(reinterpret_cast<const __m128i*>(table))), index.v)};
 }
+/// Per lane, `value` in byte j where bit first + j is set (first a multiple of 4), else 0.
+CONCLAVE_INLINE VecU bytes_of_bits(VecU bits, int first, int8_t value) {
+  const __m512i own_byte = _mm512_add_epi32(_mm512_set4_epi32(0x0c0c0c0c, 0x08080808, 0x04040404, 0), _mm512_set1_epi32(0x01010101 * (first / 8)));
+  const __mmask64 set = _mm512_test_epi8_mask(_mm512_shuffle_epi8(bits.v, own_byte), _mm512_set1_epi32(first % 8 == 0 ? 0x08040201 : static_cast<int>(0x80402010)));
+  return {_mm512_maskz_mov_epi8(set, _mm512_set1_epi8(value))};
+}
 /// acc + the dot product of four unsigned bytes per lane with the four signed bytes at x.
 CONCLAVE_INLINE VecU dot4(VecU acc, VecU codes, const int8_t* x) {
   int32_t four;
   std::memcpy(&four, x, 4);
   return {_mm512_dpbusd_epi32(acc.v, codes.v, _mm512_set1_epi32(four))};
 }
+
+/// acc + the dot product of two signed 16-bit integers per lane.
+CONCLAVE_INLINE VecU dot2(VecU acc, VecU a, VecU b) { return {_mm512_dpwssd_epi32(acc.v, a.v, b.v)}; }
 
 CONCLAVE_INLINE VecF load_f(const float* p) { return {_mm512_loadu_ps(p)}; }
 CONCLAVE_INLINE void store(float* p, VecF a) { _mm512_storeu_ps(p, a.v); }
@@ -55,6 +65,8 @@ CONCLAVE_INLINE VecF operator-(VecF a, VecF b) { return {_mm512_sub_ps(a.v, b.v)
 CONCLAVE_INLINE VecF operator*(VecF a, VecF b) { return {_mm512_mul_ps(a.v, b.v)}; }
 CONCLAVE_INLINE VecF operator/(VecF a, VecF b) { return {_mm512_div_ps(a.v, b.v)}; }
 CONCLAVE_INLINE VecF fma(VecF a, VecF b, VecF c) { return {_mm512_fmadd_ps(a.v, b.v, c.v)}; }
+CONCLAVE_INLINE VecF square_root(VecF a) { return {_mm512_sqrt_ps(a.v)}; }
+/// The second where either is no number; min alike.
 CONCLAVE_INLINE VecF max(VecF a, VecF b) { return {_mm512_max_ps(a.v, b.v)}; }
 CONCLAVE_INLINE VecF min(VecF a, VecF b) { return {_mm512_min_ps(a.v, b.v)}; }
 CONCLAVE_INLINE VecF to_float(VecU a) { return {_mm512_cvtepi32_ps(a.v)}; }
@@ -69,6 +81,7 @@ CONCLAVE_INLINE VecF load_bf16(const void* p) {
 }
 CONCLAVE_INLINE VecU load_i8(const void* p) { return {_mm512_cvtepi8_epi32(_mm_loadu_si128(static_cast<const __m128i*>(p)))}; }
 CONCLAVE_INLINE void store_i8(int8_t* p, VecU a) { _mm_storeu_si128(reinterpret_cast<__m128i*>(p), _mm512_cvtepi32_epi8(a.v)); }
+CONCLAVE_INLINE void store_i16(int16_t* p, VecU a) { _mm256_storeu_si256(reinterpret_cast<__m256i*>(p), _mm512_cvtepi32_epi16(a.v)); }
 
 /// One 32-bit word from each of 16 rows.
 CONCLAVE_INLINE VecU words_of_rows(const std::byte* p, size_t stride) {
@@ -121,6 +134,14 @@ CONCLAVE_INLINE VecU lookup(VecU index, const uint8_t* table) {
   const __m256i both = _mm256_broadcastsi128_si256(_mm_loadu_si128(reinterpret_cast<const __m128i*>(table)));
   return {_mm256_shuffle_epi8(both, index.a), _mm256_shuffle_epi8(both, index.b)};
 }
+CONCLAVE_INLINE VecU bytes_of_bits(VecU bits, int first, int8_t value) {
+  const __m256i own_byte = _mm256_add_epi32(_mm256_setr_epi32(0, 0x04040404, 0x08080808, 0x0c0c0c0c, 0, 0x04040404, 0x08080808, 0x0c0c0c0c), _mm256_set1_epi32(0x01010101 * (first / 8)));
+  const __m256i own_bit = _mm256_set1_epi32(first % 8 == 0 ? 0x08040201 : static_cast<int>(0x80402010));
+  const auto half = [&](__m256i x) {
+    return _mm256_and_si256(_mm256_cmpeq_epi8(_mm256_and_si256(_mm256_shuffle_epi8(x, own_byte), own_bit), own_bit), _mm256_set1_epi8(value));
+  };
+  return {half(bits.a), half(bits.b)};
+}
 /// Codes up to 255 overflow the 16-bit pairs of maddubs, so they are split: code = (code & 127) + (code & 128).
 CONCLAVE_INLINE __m256i dot4_half(__m256i acc, __m256i codes, __m256i x) {
   const __m256i low = _mm256_and_si256(codes, _mm256_set1_epi8(0x7f)), high = _mm256_andnot_si256(_mm256_set1_epi8(0x7f), codes);
@@ -137,6 +158,8 @@ CONCLAVE_INLINE VecU dot4(VecU acc, VecU codes, const int8_t* x) {
   return {dot4_half(acc.a, codes.a, all), dot4_half(acc.b, codes.b, all)};
 }
 
+CONCLAVE_INLINE VecU dot2(VecU acc, VecU x, VecU y) { return {_mm256_add_epi32(acc.a, _mm256_madd_epi16(x.a, y.a)), _mm256_add_epi32(acc.b, _mm256_madd_epi16(x.b, y.b))}; }
+
 CONCLAVE_INLINE VecF load_f(const float* p) { return {_mm256_loadu_ps(p), _mm256_loadu_ps(p + 8)}; }
 CONCLAVE_INLINE void store(float* p, VecF x) { _mm256_storeu_ps(p, x.a); _mm256_storeu_ps(p + 8, x.b); }
 CONCLAVE_INLINE VecF set_f(float x) { const __m256 all = _mm256_set1_ps(x); return {all, all}; }
@@ -145,6 +168,7 @@ CONCLAVE_INLINE VecF operator-(VecF x, VecF y) { return {_mm256_sub_ps(x.a, y.a)
 CONCLAVE_INLINE VecF operator*(VecF x, VecF y) { return {_mm256_mul_ps(x.a, y.a), _mm256_mul_ps(x.b, y.b)}; }
 CONCLAVE_INLINE VecF operator/(VecF x, VecF y) { return {_mm256_div_ps(x.a, y.a), _mm256_div_ps(x.b, y.b)}; }
 CONCLAVE_INLINE VecF fma(VecF x, VecF y, VecF z) { return {_mm256_fmadd_ps(x.a, y.a, z.a), _mm256_fmadd_ps(x.b, y.b, z.b)}; }
+CONCLAVE_INLINE VecF square_root(VecF x) { return {_mm256_sqrt_ps(x.a), _mm256_sqrt_ps(x.b)}; }
 CONCLAVE_INLINE VecF max(VecF x, VecF y) { return {_mm256_max_ps(x.a, y.a), _mm256_max_ps(x.b, y.b)}; }
 CONCLAVE_INLINE VecF min(VecF x, VecF y) { return {_mm256_min_ps(x.a, y.a), _mm256_min_ps(x.b, y.b)}; }
 CONCLAVE_INLINE VecF to_float(VecU x) { return {_mm256_cvtepi32_ps(x.a), _mm256_cvtepi32_ps(x.b)}; }
@@ -173,6 +197,9 @@ CONCLAVE_INLINE void store_i8(int8_t* p, VecU x) {
   alignas(32) int32_t lanes[16];
   store(lanes, x);
   for (int i = 0; i < 16; ++i) p[i] = static_cast<int8_t>(lanes[i]);
+}
+CONCLAVE_INLINE void store_i16(int16_t* p, VecU x) {   // values that 16 bits hold
+  _mm256_storeu_si256(reinterpret_cast<__m256i*>(p), _mm256_permute4x64_epi64(_mm256_packs_epi32(x.a, x.b), 0xd8));
 }
 CONCLAVE_INLINE VecU words_of_rows(const std::byte* p, size_t stride) {
   const __m256i rows = _mm256_mullo_epi32(_mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7), _mm256_set1_epi32(static_cast<int>(stride)));
@@ -222,12 +249,24 @@ CONCLAVE_INLINE VecU lookup(VecU index, const uint8_t* table) {
   }
   return index;
 }
+CONCLAVE_INLINE VecU bytes_of_bits(VecU bits, int first, int8_t value) {
+  CONCLAVE_LANES {
+    const uint32_t four = bits.v[i] >> first & 15u;
+    bits.v[i] = ((four * 0x00204081u) & 0x01010101u) * static_cast<uint8_t>(value);   // a copy of the four for each byte
+  }
+  return bits;
+}
 CONCLAVE_INLINE VecU dot4(VecU acc, VecU codes, const int8_t* x) {
   CONCLAVE_LANES {
     const uint32_t c = codes.v[i];
     const int32_t sum = static_cast<int32_t>(c & 255) * x[0] + static_cast<int32_t>(c >> 8 & 255) * x[1] + static_cast<int32_t>(c >> 16 & 255) * x[2] + static_cast<int32_t>(c >> 24) * x[3];
     acc.v[i] += static_cast<uint32_t>(sum);
   }
+  return acc;
+}
+
+CONCLAVE_INLINE VecU dot2(VecU acc, VecU a, VecU b) {
+  CONCLAVE_LANES acc.v[i] += static_cast<uint32_t>(static_cast<int16_t>(a.v[i]) * static_cast<int16_t>(b.v[i]) + static_cast<int16_t>(a.v[i] >> 16) * static_cast<int16_t>(b.v[i] >> 16));
   return acc;
 }
 
@@ -239,6 +278,7 @@ CONCLAVE_INLINE VecF operator-(VecF a, VecF b) { CONCLAVE_LANES a.v[i] -= b.v[i]
 CONCLAVE_INLINE VecF operator*(VecF a, VecF b) { CONCLAVE_LANES a.v[i] *= b.v[i]; return a; }
 CONCLAVE_INLINE VecF operator/(VecF a, VecF b) { CONCLAVE_LANES a.v[i] /= b.v[i]; return a; }
 CONCLAVE_INLINE VecF fma(VecF a, VecF b, VecF c) { CONCLAVE_LANES c.v[i] += a.v[i] * b.v[i]; return c; }
+CONCLAVE_INLINE VecF square_root(VecF a) { CONCLAVE_LANES a.v[i] = sqrtf(a.v[i]); return a; }
 CONCLAVE_INLINE VecF max(VecF a, VecF b) { CONCLAVE_LANES a.v[i] = a.v[i] > b.v[i] ? a.v[i] : b.v[i]; return a; }
 CONCLAVE_INLINE VecF min(VecF a, VecF b) { CONCLAVE_LANES a.v[i] = a.v[i] < b.v[i] ? a.v[i] : b.v[i]; return a; }
 CONCLAVE_INLINE VecF to_float(VecU a) { VecF r; CONCLAVE_LANES r.v[i] = static_cast<float>(static_cast<int32_t>(a.v[i])); return r; }
@@ -280,6 +320,7 @@ CONCLAVE_INLINE VecU load_i8(const void* p) {
   return r;
 }
 CONCLAVE_INLINE void store_i8(int8_t* p, VecU a) { CONCLAVE_LANES p[i] = static_cast<int8_t>(a.v[i]); }
+CONCLAVE_INLINE void store_i16(int16_t* p, VecU a) { CONCLAVE_LANES p[i] = static_cast<int16_t>(a.v[i]); }
 CONCLAVE_INLINE VecU words_of_rows(const std::byte* p, size_t stride) {
   VecU r;
   CONCLAVE_LANES std::memcpy(&r.v[i], p + static_cast<size_t>(i) * stride, 4);
@@ -323,17 +364,26 @@ CONCLAVE_INLINE VecU operator^(VecU a, uint32_t b) { return a ^ set_u(b); }
 
 /// Sum of the lanes, always in the same order: halves onto each other.
 CONCLAVE_INLINE float sum_lanes(VecF a) {
+#if defined(__AVX512F__)
+  return _mm512_reduce_add_ps(a.v);   // the same order
+#else
   float lanes[16];
   store(lanes, a);
   for (int width = 8; width > 0; width /= 2)
     for (int i = 0; i < width; ++i) lanes[i] += lanes[i + width];
   return lanes[0];
+#endif
 }
 CONCLAVE_INLINE float max_lane(VecF a) {
+#if defined(__AVX512F__)
+  return _mm512_reduce_max_ps(a.v);
+#else
   float lanes[16];
   store(lanes, a);
-  for (int i = 1; i < 16; ++i) lanes[0] = lanes[0] > lanes[i] ? lanes[0] : lanes[i];
+  for (int width = 8; width > 0; width /= 2)
+    for (int i = 0; i < width; ++i) lanes[i] = lanes[i] > lanes[i + width] ? lanes[i] : lanes[i + width];
   return lanes[0];
+#endif
 }
 
 /// e^x to 2 ulp for x <= 88; 0 below -87. Range reduction by ln 2, then a polynomial (Cephes' coefficients).
