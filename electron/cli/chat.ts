@@ -1,6 +1,7 @@
 // `npm run chat`: an answer, or a conversation, in the terminal, through the same engine process as the app. Standard
 // output carries the answer and nothing else. Exit status: 0, 1 for an error (one sentence on standard error), 2 for a wrong
 // command line, 130 after Ctrl-C.
+import { existsSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { toWire } from "../contract/errors.ts";
 import { createEngineClient } from "../engine/engineClient.ts";
@@ -13,7 +14,13 @@ import { readOptions, usage, UsageError, type ChatOptions } from "./options.ts";
 const here = import.meta.dirname;
 /** Built, every product lies in one folder; from the sources, each has its own. Both lie two below the root. */
 const hostPath = import.meta.filename.endsWith(".ts") ? join(here, "..", "engine", "host.ts") : join(here, "host.js");
-const embeddedModel = join(here, "..", "..", "models", "default", "tiny-Q8_0.gguf");
+const shipped = (file: string): string => join(here, "..", "..", "models", "default", file);
+const embeddedModel = shipped("tiny-Q8_0.gguf");
+/** The embedded model's, best first. */
+const embeddedDrafters = [
+  { modes: ["dflash", "auto"], file: shipped("dflash-Q8_0.gguf") },
+  { modes: ["mdlm", "auto"], file: shipped("mdlm-Q8_0.gguf") },
+];
 
 async function answerOnce(engine: EngineApi, options: ChatOptions, prompt: string, path: string): Promise<void> {
   const info = await load(engine, options, path);
@@ -32,9 +39,18 @@ async function answerOnce(engine: EngineApi, options: ChatOptions, prompt: strin
   if (interrupted) process.exitCode = 130;
 }
 
+/** Those that were named; for the embedded model without any, the one that ships with it and fits the mode. */
+function draftersFor({ drafters, model, draft }: ChatOptions): string[] {
+  if (drafters.length > 0 || model !== null) return drafters.map((file) => resolve(file));
+  return embeddedDrafters
+    .filter(({ modes, file }) => modes.includes(draft.mode) && existsSync(file))
+    .slice(0, 1)
+    .map(({ file }) => file);
+}
+
 function load(engine: EngineApi, options: ChatOptions, path: string) {
   const { threads, exact } = options;
-  const drafters = options.drafters.map((file) => resolve(file));
+  const drafters = draftersFor(options);
   return engine.load({ path, threads, context: 0, chatTemplate: "model", exact, drafters }, () => {});
 }
 

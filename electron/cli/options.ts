@@ -24,7 +24,7 @@ Streams the model's answer to PROMPT, or opens an interactive chat without one.
   --seed S            the same seed gives the same answer (default: a random one)
   --draft MODE        ${draftModes.join("|")}: never changes the answer (default off)
   --draft-length N    tokens drafted at each step; 0 is as many as pay (default 0)
-  --drafter FILE      drafting model; may be given once for each kind
+  --drafter FILE      drafting model; may be given once for each kind (default: the embedded model's own)
   --threads N         0 is all physical cores (default 0)
   --exact             multiply with the weights as the file says: slower, for comparisons
   --json              end with one line of JSON: text, tokens, timings
