@@ -23,7 +23,7 @@ describe("drafting in words", () => {
 
   it("sets the speed against plain decoding, without the first token, which the prompt paid for", () => {
     expect(draftGain(drafted({}).timings as NonNullable<Run["timings"]>)).toBeCloseTo((19 * 30) / 400);
-    expect(draftWords(drafted({}))?.short).toBe("drafts 1.43× · 2.10 tok per pass · 3.1 of 2 experts");
+    expect(draftWords(drafted({}))?.short).toBe("drafts 1.43× · 2.10 tok per pass · 3.1 experts instead of 2");
     expect(draftWords(drafted({}))?.long).toContain("9 of 12 drafted tokens were right");
   });
   it("says so when it gained nothing, or lost", () => {

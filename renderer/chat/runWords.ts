@@ -47,7 +47,7 @@ export function draftWords({
       ...facts,
       accepted: timings.acceptedTokens,
       drafted: timings.draftedTokens,
-      plain: formatDuration(timings.plainMs ?? 0),
+      plain: gain === null ? "?" : formatDecimal(1000 / (timings.plainMs ?? 1), 0),
     }),
   };
 }
