@@ -13,6 +13,8 @@ namespace {
 
 static_assert(kMaxDraft == AcceptanceMeter::kMaxPositions);
 constexpr int kShadowLength = 8;
+constexpr int kRestAfter = 24;      // passes in a row without a draft; then only every fourth is thought about: a choice costs
+constexpr int kRestStride = 4;      // a hundredth of a small model's pass, and a passage worth copying is longer than that
 constexpr double kFadedTries = 6;   // what other requests' tries weigh at the start of a new one
 
 ExpertShape shape_of(const LoadedModel& model) {
@@ -157,7 +159,10 @@ void Drafting::plan(std::span<ActiveRequest* const> decoding, bool beside_prefil
   for (ActiveRequest* request : decoding) {
     DraftState& state = *request->draft;
     DraftCandidate candidate{.offer = {}, .meter = &state.meter, .limit = 0};
-    Drafter* from = state.options.mode == DraftMode::kOff ? nullptr : source(state, request->tokens, candidate.offer);
+    const bool rests = state.options.length == 0 && state.n_refused >= kRestAfter && request->tokens.size() % kRestStride != 0;
+    Drafter* from = state.options.mode == DraftMode::kOff || rests ? nullptr : source(state, request->tokens, candidate.offer);
+    // A fixed length would never show what a pass takes without: the first few, alone, are left plain.
+    if (from != nullptr && state.options.length > 0 && decoding.size() == 1 && !controller_.costs().knows_plain()) from = nullptr;
     if (from != nullptr && state.options.length > 0) {
       const int n = std::min({state.options.length, candidate.offer.max_length, limit(*request), room});
       proposals.push_back({request, from, candidate.offer.kind, n});
@@ -175,8 +180,13 @@ void Drafting::plan(std::span<ActiveRequest* const> decoding, bool beside_prefil
   if (log_) std::fprintf(stderr, "conclave: %s\n", to_text(answer).c_str());
   for (size_t i = 0; i < decoding.size(); ++i) {
     if (candidates[i].limit == 0) continue;
-    if (answer.lengths[i] > 0) proposals.push_back({decoding[i], sources[i], candidates[i].offer.kind, answer.lengths[i]});
-    else start_shadows(*decoding[i]);
+    if (answer.lengths[i] > 0) {
+      decoding[i]->draft->n_refused = 0;
+      proposals.push_back({decoding[i], sources[i], candidates[i].offer.kind, answer.lengths[i]});
+      continue;
+    }
+    ++decoding[i]->draft->n_refused;
+    start_shadows(*decoding[i]);
   }
   propose(proposals);
 }

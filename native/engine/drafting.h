@@ -22,6 +22,7 @@ struct DraftState {
   AcceptanceMeter meter;
   ShadowDraft shadow_lookup, shadow_model;
   std::vector<uint16_t> last_experts;             // of the last emitted token
+  int n_refused = 0;                              // passes in a row for which the controller wanted no draft
   // This step's draft.
   std::vector<int32_t> draft;
   int kind = 0;

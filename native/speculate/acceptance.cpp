@@ -23,14 +23,23 @@ void AcceptanceMeter::observe(int kind, int n, int n_accepted) {
   }
 }
 
+double AcceptanceMeter::next_rate(int kind, int at, double before) const {
+  if (at >= kMaxPositions) return before;
+  const Cell& cell = cells_[static_cast<size_t>(kind)][static_cast<size_t>(at)];
+  return (cell.hits + kPriorTries * before) / (cell.tries + kPriorTries);
+}
+
+double AcceptanceMeter::estimate(int kind, int at) const {
+  double rate = kPrior[kind];
+  for (int i = 0; i <= at; ++i) rate = next_rate(kind, i, rate);
+  return rate;
+}
+
 std::vector<double> AcceptanceMeter::estimates(int kind, int n) const {
   std::vector<double> rates;
+  rates.reserve(static_cast<size_t>(n));
   double rate = kPrior[kind];
-  for (int i = 0; i < n; ++i) {
-    const Cell& cell = cells_[static_cast<size_t>(kind)][static_cast<size_t>(std::min(i, kMaxPositions - 1))];
-    if (i < kMaxPositions) rate = (cell.hits + kPriorTries * rate) / (cell.tries + kPriorTries);
-    rates.push_back(rate);
-  }
+  for (int i = 0; i < n; ++i) rates.push_back(rate = next_rate(kind, i, rate));
   return rates;
 }
 

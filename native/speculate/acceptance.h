@@ -17,7 +17,7 @@ class AcceptanceMeter {
   /// Of a draft of `n` tokens the first `n_accepted` stood and the rest was not looked at, but for one mismatch if there was room.
   void observe(int kind, int n, int n_accepted);
   /// Conditional probability that position `at` stands. Unknown positions take after the one before them.
-  double estimate(int kind, int at) const { return estimates(kind, at + 1).back(); }
+  double estimate(int kind, int at) const;
   std::vector<double> estimates(int kind, int n) const;   // of the first n positions
   double n_tries(int kind) const { return cells_[static_cast<size_t>(kind)][0].tries; }
   /// The same rates with at most `weight` tries behind each: a start that the request's own tries soon outweigh.
@@ -27,6 +27,9 @@ class AcceptanceMeter {
   struct Cell {
     double hits = 0, tries = 0;
   };
+  /// Of position `at`, when the one before it has `before`.
+  double next_rate(int kind, int at, double before) const;
+
   std::array<std::array<Cell, kMaxPositions>, kDraftKinds> cells_{};
 };
 

@@ -99,6 +99,28 @@ void DraftController::refresh(int rows, int64_t context) {
   for (int n = 1; n <= StepCosts::kMaxRows; ++n) pass_ms_[static_cast<size_t>(n)] = costs_.ms(n, context);
 }
 
+/// A model that has never been compared with what was emitted is heard first, then believed.
+int DraftController::length_of(const DraftCandidate& candidate) const {
+  const int kind = candidate.offer.kind;
+  const bool heard = kind < kMaskedDiffusion || candidate.meter->n_tries(kind) > 1;
+  return heard ? std::min({candidate.offer.max_length, candidate.limit, AcceptanceMeter::kMaxPositions}) : 0;
+}
+
+/// Whether it could if every drafted row stood as often as the likeliest first one does and drafts were free. Mostly it could not,
+/// and then nothing more need be reckoned: a choice comes before every token.
+bool DraftController::may_pay(const std::vector<DraftCandidate>& candidates, int most) const {
+  const int base = static_cast<int>(candidates.size());
+  double best = 0;
+  for (const DraftCandidate& candidate : candidates) {
+    if (length_of(candidate) > 0) best = std::max(best, candidate.meter->estimate(candidate.offer.kind, 0));
+  }
+  const double plain = base / pass_ms_[static_cast<size_t>(base)];
+  for (int k = 1; base + k <= StepCosts::kMaxRows && k <= most; ++k) {
+    if ((base + k * best) / pass_ms_[static_cast<size_t>(base + k)] >= plain * kMargin) return true;
+  }
+  return false;
+}
+
 DraftAnswer DraftController::choose(const std::vector<DraftCandidate>& candidates, int room) const {
   const int base = static_cast<int>(candidates.size());
   DraftQuestion question;
@@ -106,23 +128,26 @@ DraftAnswer DraftController::choose(const std::vector<DraftCandidate>& candidate
   none.lengths.assign(candidates.size(), 0);
   const auto refuse = [&](const char* because) {
     none.because = because;
+    if (base > 0 && costs_.knows_plain(base)) {
+      none.expected_tokens = base;
+      none.expected_ms = pass_ms_[static_cast<size_t>(base)];
+      none.plain_rate = none.rate = none.expected_tokens / none.expected_ms;
+    }
     return none;
   };
   if (!costs_.knows_plain(base)) return refuse("the cost of plain decoding is not known yet");
   if (n_quiet_ > 0) return refuse("the last drafts lost time; waiting");
   if (n_since_plain_ >= kPlainEvery) return refuse("measuring plain decoding again");
   int most = 0;
+  for (const DraftCandidate& candidate : candidates) most += length_of(candidate);
+  if (most == 0) return refuse("nothing to draft");
+  if (!may_pay(candidates, std::min(room, most))) return refuse("drafting would not pay");
   for (const DraftCandidate& candidate : candidates) {
-    DraftSubject subject{.kind = candidate.offer.kind, .max_length = 0, .acceptance = {}, .draft_ms = {}};
-    // A model that has never been compared with what was emitted is heard first, then believed.
-    const bool heard = subject.kind < kMaskedDiffusion || candidate.meter->n_tries(subject.kind) > 1;
-    subject.max_length = heard ? std::min({candidate.offer.max_length, candidate.limit, AcceptanceMeter::kMaxPositions}) : 0;
+    DraftSubject subject{.kind = candidate.offer.kind, .max_length = length_of(candidate), .acceptance = {}, .draft_ms = {}};
     subject.acceptance = candidate.meter->estimates(subject.kind, subject.max_length);
     for (int i = 1; i <= subject.max_length; ++i) subject.draft_ms.push_back(draft_ms(subject.kind, i));
-    most += subject.max_length;
     question.subjects.push_back(std::move(subject));
   }
-  if (most == 0) return refuse("nothing to draft");
   for (int rows = base; rows <= std::min(base + std::min(room, most), StepCosts::kMaxRows); ++rows) question.pass_ms.push_back(pass_ms_[static_cast<size_t>(rows)]);
   DraftAnswer answer = choose_lengths(question, kMargin);
   if (answer.rate <= answer.plain_rate) return answer;

@@ -71,6 +71,9 @@ class DraftController {
 
  private:
   double draft_ms(int kind, int n) const;
+  /// Most tokens that the candidate's drafter may be asked for now.
+  int length_of(const DraftCandidate& candidate) const;
+  bool may_pay(const std::vector<DraftCandidate>& candidates, int most) const;
   void refresh(int rows, int64_t context);
   double allowance_ms() const;
 

@@ -27,7 +27,13 @@ void PromptLookup::learn(std::span<const int32_t> tokens) {
 }
 
 PromptLookup::Match PromptLookup::find(std::span<const int32_t> tokens) {
+  if (tokens.size() == found_for_) return found_;
   learn(tokens);
+  found_for_ = tokens.size();
+  return found_ = search(tokens);
+}
+
+PromptLookup::Match PromptLookup::search(std::span<const int32_t> tokens) const {
   if (tokens.size() < 2) return {};
   const size_t last = tokens.size() - 1;
   Match best;

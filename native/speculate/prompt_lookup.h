@@ -22,16 +22,19 @@ class PromptLookup final : public Drafter {
     int length = 0;       // 0: none
     size_t next = 0;      // index of the token that followed it
   };
-  /// The longest suffix of `tokens` that ends earlier too.
+  /// The longest suffix of `tokens` that ends earlier too. A sequence only grows: for the same length the last answer is kept.
   Match find(std::span<const int32_t> tokens);
 
  private:
   void learn(std::span<const int32_t> tokens);
+  Match search(std::span<const int32_t> tokens) const;
 
   std::unordered_map<uint64_t, size_t> last_pair_;     // pair -> index of its newest second token
   std::unordered_map<int32_t, size_t> last_single_;    // token -> newest index before the last
   std::vector<size_t> previous_;                       // [n_learnt] index of the pair's occurrence before; 0: none
   size_t n_learnt_ = 0;                                // tokens whose pair is in the chains
+  Match found_;
+  size_t found_for_ = 0;                               // tokens when it was found
 };
 
 }  // namespace conclave

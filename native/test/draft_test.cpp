@@ -1,6 +1,7 @@
 // Drafting through the engine's door: it changes no token, greedy or sampled, on any reference model, with any drafter, alone or in
 // company; a row of a verifying pass has the bits that it has alone; and what is reported of it adds up.
 #include <algorithm>
+#include <chrono>
 #include <cstring>
 #include <filesystem>
 #include <fstream>
@@ -281,6 +282,22 @@ TEST("a drafter proposes the same for each of several sequences as for one alone
     CHECK(asks[i].draft.size() == i % 8);
     CHECK_MSG(asks[i].draft == own[i]->propose(tokens[i], sequences[i].pages, static_cast<int>(i % 8)).tokens, "sequence " + std::to_string(i));
   }
+  // For the record: what a pass costs the drafter when parallel samples draft four tokens each.
+  for (DraftAsk& ask : asks) ask.n = 4;
+  const auto ms_of = [&](const auto& work) {
+    std::vector<double> ms;
+    for (int i = 0; i < 9; ++i) {
+      for (DraftAsk& ask : asks) ask.draft.clear();
+      const auto start = std::chrono::steady_clock::now();
+      work();
+      ms.push_back(std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - start).count());
+    }
+    std::nth_element(ms.begin(), ms.begin() + 4, ms.end());
+    return ms[4];
+  };
+  const double together = ms_of([&] { drafters.propose_together(asks); });
+  const double alone = ms_of([&] { for (DraftAsk& ask : asks) ask.draft = ask.drafter->propose(ask.tokens, ask.pages, ask.n).tokens; });
+  std::printf("    %d sequences, 4 tokens each: %.2f ms together, %.2f ms one by one\n", kSequences, together, alone);
   for (size_t i = 0; i < kSequences; ++i) model.cache().close(sequences[i], {});
 }
 
@@ -462,6 +479,15 @@ TEST("prefixes that drafted requests leave behind are as good as computed ones")
     conversation = requests[0].tokens;
     conversation.insert(conversation.end(), answer.begin(), answer.end());
   }
+}
+
+TEST("with a fixed length, too, it is known what plain decoding takes") {
+  const TemporaryFile block = RandomDrafter{}.write();   // has something to offer at every pass
+  EngineOptions options = options_for(kEmbedded, false);
+  options.drafters = {block.path};
+  const auto engine = Engine::open(options);
+  const RunTimings timings = run(*engine, request_for(prompt_of(3, 4096), 24, {DraftMode::kBlockDiffusion, 4}))->timings;
+  CHECK(timings.plain_ms > 0 && timings.n_drafted > 40);
 }
 
 TEST("limits hold within a run of accepted drafts: stop tokens, length and context") {
