@@ -40,6 +40,7 @@ vi.mock("electron", () => ({
   Menu: {},
 }));
 
+const { guardDownloads, safeFileName } = await import("./downloads.ts");
 const { serveIpc } = await import("./ipc.ts");
 const { lockDownContents, lockDownSession } = await import("./lockDown.ts");
 const { menuTemplate } = await import("./menu.ts");
@@ -192,6 +193,54 @@ describe("lock-down", () => {
     ).toBe(true);
     expect(["app://bundle/index.html", "blob:app://bundle/1"].some(cancelled)).toBe(false);
   });
+});
+
+describe("downloads", () => {
+  function offer(url: string, name: string) {
+    const session = new EventEmitter();
+    const events = { onDenied: vi.fn(), onFailed: vi.fn() };
+    guardDownloads(session as never, "/home/me/Downloads", events);
+    const item = Object.assign(new EventEmitter(), {
+      getURL: () => url,
+      getFilename: () => name,
+      getSavePath: () => "/full/a.json",
+      setSaveDialogOptions: vi.fn(),
+    });
+    const event = { preventDefault: vi.fn() };
+    session.emit("will-download", event, item);
+    return { item, event, ...events };
+  }
+
+  it("are the page's own files, offered in the Downloads folder under a name that is only a name", () => {
+    const { item, event, onFailed } = offer("blob:app://bundle/1", "../../.bashrc");
+    expect(event.preventDefault).not.toHaveBeenCalled();
+    expect(item.setSaveDialogOptions).toHaveBeenCalledWith({ defaultPath: "/home/me/Downloads/bashrc" });
+    item.emit("done", {}, "cancelled");
+    expect(onFailed).not.toHaveBeenCalled();
+    item.emit("done", {}, "interrupted");
+    expect(onFailed).not.toHaveBeenCalled();
+    const full = offer("blob:app://bundle/1", "a.json");
+    full.item.emit("done", {}, "interrupted");
+    expect(full.onFailed).toHaveBeenCalledWith("/full/a.json");
+  });
+
+  it.each([
+    "https://evil.example/x.exe?secret",
+    "blob:https://evil.example/1",
+    "data:text/html,x",
+    "blob:app://other/1",
+  ])("of %s are refused", (url) => {
+    const { event, onDenied } = offer(url, "x");
+    expect(event.preventDefault).toHaveBeenCalledOnce();
+    expect(onDenied.mock.calls[0]?.[1]).not.toContain("secret");
+  });
+
+  it.each([
+    ["a\u202Egnp.exe", "a_gnp.exe"],
+    ["..", "conclave.txt"],
+    ['a:b"c', "a_b_c"],
+    [".hidden", "hidden"],
+  ])("name %j becomes %j", (name, safe) => expect(safeFileName(name)).toBe(safe));
 });
 
 describe("links", () => {

@@ -11,6 +11,7 @@ import { places } from "../app/places.ts";
 import { AppError } from "../contract/errors.ts";
 import { defaultSettings, languageFor, type Settings } from "../contract/settings.ts";
 import { createEngineClient } from "../engine/engineClient.ts";
+import { guardDownloads } from "./downloads.ts";
 import { serveIpc } from "./ipc.ts";
 import { lockDownContents, lockDownSession } from "./lockDown.ts";
 import { openMainWindow } from "./mainWindow.ts";
@@ -66,6 +67,10 @@ function speak({ language }: Pick<Settings, "language">): void {
 function start(): void {
   speak(defaultSettings);
   lockDownSession(session.defaultSession, (what, url) => log.warning("denied", { what, url }));
+  guardDownloads(session.defaultSession, app.getPath("downloads"), {
+    onDenied: (what, url) => log.warning("denied", { what, url }),
+    onFailed: (path) => dialog.showErrorBox("Conclave", `${path} ${texts.notSaved}`),
+  });
   servePage(renderer, (error) => log.error("page failed", { error: String(error) }));
   const services = createApp({
     version,

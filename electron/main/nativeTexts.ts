@@ -32,6 +32,8 @@ export interface NativeTexts {
   readonly openInBrowser: string;
   readonly writeMail: string;
   readonly useModelFile: string;
+  /** After the path of a file that could not be saved. */
+  readonly notSaved: string;
   readonly ggufModels: string;
   readonly allFiles: string;
   readonly cannotStart: string;
@@ -46,6 +48,7 @@ export const nativeTexts: Readonly<Record<Language, NativeTexts>> = {
     openInBrowser: "Open % in your browser?",
     writeMail: "Write an e-mail to %?",
     useModelFile: "Use a model file",
+    notSaved: "could not be written; choose another place.",
     ggufModels: "GGUF models",
     allFiles: "All files",
     cannotStart: "Conclave cannot start",
@@ -74,6 +77,7 @@ export const nativeTexts: Readonly<Record<Language, NativeTexts>> = {
     openInBrowser: "브라우저에서 %을(를) 열까요?",
     writeMail: "%에 이메일을 쓸까요?",
     useModelFile: "모델 파일 사용",
+    notSaved: "에 저장할 수 없습니다. 다른 위치를 선택하세요.",
     ggufModels: "GGUF 모델",
     allFiles: "모든 파일",
     cannotStart: "Conclave를 시작할 수 없습니다",
@@ -102,6 +106,7 @@ export const nativeTexts: Readonly<Record<Language, NativeTexts>> = {
     openInBrowser: "% をブラウザーで開きますか？",
     writeMail: "% にメールを書きますか？",
     useModelFile: "モデルファイルを使う",
+    notSaved: "に書き込めませんでした。別の場所を選んでください。",
     ggufModels: "GGUF モデル",
     allFiles: "すべてのファイル",
     cannotStart: "Conclave を起動できません",
@@ -130,6 +135,7 @@ export const nativeTexts: Readonly<Record<Language, NativeTexts>> = {
     openInBrowser: "在浏览器中打开 %？",
     writeMail: "给 % 写邮件？",
     useModelFile: "使用模型文件",
+    notSaved: "无法写入；请选择其他位置。",
     ggufModels: "GGUF 模型",
     allFiles: "所有文件",
     cannotStart: "Conclave 无法启动",
@@ -158,6 +164,7 @@ export const nativeTexts: Readonly<Record<Language, NativeTexts>> = {
     openInBrowser: "¿Abrir % en el navegador?",
     writeMail: "¿Escribir un correo a %?",
     useModelFile: "Usar un archivo de modelo",
+    notSaved: "no se ha podido escribir; elige otro lugar.",
     ggufModels: "Modelos GGUF",
     allFiles: "Todos los archivos",
     cannotStart: "Conclave no puede iniciarse",
@@ -186,6 +193,7 @@ export const nativeTexts: Readonly<Record<Language, NativeTexts>> = {
     openInBrowser: "% im Browser öffnen?",
     writeMail: "E-Mail an % schreiben?",
     useModelFile: "Modelldatei verwenden",
+    notSaved: "ließ sich nicht schreiben; wählen Sie einen anderen Ort.",
     ggufModels: "GGUF-Modelle",
     allFiles: "Alle Dateien",
     cannotStart: "Conclave kann nicht starten",
@@ -214,6 +222,7 @@ export const nativeTexts: Readonly<Record<Language, NativeTexts>> = {
     openInBrowser: "Ouvrir % dans votre navigateur ?",
     writeMail: "Écrire un e-mail à % ?",
     useModelFile: "Utiliser un fichier de modèle",
+    notSaved: "n’a pas pu être écrit ; choisissez un autre emplacement.",
     ggufModels: "Modèles GGUF",
     allFiles: "Tous les fichiers",
     cannotStart: "Conclave ne peut pas démarrer",

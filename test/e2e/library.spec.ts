@@ -29,16 +29,13 @@ test("a conversation goes into a folder and the archive, and both outlive the ap
   await expect(sidebar(page).getByRole("button", { name: "Archive 1" })).toBeVisible();
 });
 
-test("an exported conversation comes back as it was", async ({ conclaveApp: { page, entry } }) => {
-  test.skip(entry !== "web", "A download needs a browser's own dialog.");
+test("an exported conversation comes back as it was", async ({ conclaveApp: { page, running } }) => {
   const answer = await send(page, "Where does the badger sleep?");
   await waitUntilDone(page, answer);
   const words = await wordsOf(answer);
   await page.getByRole("button", { name: "Actions for Where does the badger sleep?" }).click();
   await page.getByRole("menuitem", { name: "Export" }).click();
-  const download = page.waitForEvent("download");
-  await page.getByRole("menuitem", { name: "JSON, with everything" }).click();
-  const file = await (await download).path();
+  const file = await running.saveOffered(() => page.getByRole("menuitem", { name: "JSON, with everything" }).click());
   expect(JSON.parse(readFileSync(file, "utf8"))).toMatchObject({ format: "conclave", version: 1 });
 
   await page.getByRole("button", { name: "More for conversations" }).click();

@@ -9,10 +9,12 @@ import { homedir, tmpdir } from "node:os";
 import { dirname, join, resolve } from "node:path";
 import { Browser } from "./browser.ts";
 import { openWindows } from "./browserWindow.ts";
+import { watchDownloads } from "./downloads.ts";
 import { preventable } from "./events.ts";
 import { InstanceLock } from "./instanceLock.ts";
 import { record } from "./record.ts";
 import { appEvents, becomeReady, isReady, windowGone } from "./runtime.ts";
+import { session } from "./session.ts";
 import { strict } from "./strict.ts";
 import { endUtilityProcesses } from "./utilityProcess.ts";
 
@@ -186,6 +188,9 @@ export async function startApp(): Promise<void> {
   });
   process.once("SIGTERM", members.quit);
   process.once("SIGINT", members.quit);
+  await watchDownloads(connection, browser.profile, (event, item) =>
+    session.defaultSession.emit("will-download", event, item, openWindows()[0]?.webContents),
+  );
   appEvents.on(windowGone, onWindowGone);
   app.emit("will-finish-launching");
   becomeReady(browser);

@@ -54,14 +54,14 @@ export class Browser {
   readonly endpoint: string;
   readonly connection: CdpConnection;
   readonly #process: ChildProcess;
-  readonly #profile: string;
+  readonly profile: string;
   /** Pages that `openPage` made; every other page is a pop-up. */
   readonly #own = new Set<string>();
   #creating: Promise<void> = Promise.resolve();
 
   private constructor(child: ChildProcess, profile: string, endpoint: string, connection: CdpConnection) {
     this.#process = child;
-    this.#profile = profile;
+    this.profile = profile;
     this.endpoint = endpoint;
     this.connection = connection;
   }
@@ -144,7 +144,7 @@ export class Browser {
   /** Synchronous, so that it also works from a process 'exit' handler. */
   kill(): void {
     this.#process.kill("SIGKILL");
-    rmSync(this.#profile, { recursive: true, force: true, maxRetries: 3 });
+    rmSync(this.profile, { recursive: true, force: true, maxRetries: 3 });
   }
 }
 

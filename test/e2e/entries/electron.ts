@@ -64,6 +64,22 @@ export async function startOnElectron(dataFolder: string): Promise<StartedApp> {
         await page.waitForTimeout(50);
       }
     },
+    async saveOffered(click) {
+      const path = join(dataFolder, "saved.file");
+      const saved = app.evaluate(
+        ({ session }, place) =>
+          new Promise<void>((resolve) => {
+            session.defaultSession.once("will-download", (_event, item) => {
+              item.setSavePath(place);
+              item.once("done", () => resolve());
+            });
+          }),
+        path,
+      );
+      await click();
+      await saved;
+      return path;
+    },
     async addModelFile(path) {
       await app.evaluate(({ dialog }, chosen) => {
         Object.assign(dialog, { showOpenDialog: async () => ({ canceled: false, filePaths: [chosen] }) });

@@ -1,4 +1,5 @@
 // The desktop entry, unmodified, on the stand-in for Electron (test/electron-double).
+import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { ElectronDouble } from "../../electron-double/launch.ts";
 import { cleanEnvironment, repositoryRoot, type StartedApp } from "./entry.ts";
@@ -29,6 +30,13 @@ export async function startOnDouble(dataFolder: string): Promise<StartedApp & { 
       if (answer === "open")
         while ((await double.calls("shell", "openExternal")).length === before) await page.waitForTimeout(50);
       return (await double.calls("shell", "openExternal")).slice(before).map((call) => String(call.args[0]));
+    },
+    async saveOffered(click) {
+      const path = join(dataFolder, "saved.file");
+      await double.dialog.answerNext("showSaveDialog", { canceled: false, filePath: path });
+      await click();
+      while (!existsSync(path)) await page.waitForTimeout(50);
+      return path;
     },
     async addModelFile(path) {
       await double.dialog.answerNext("showOpenDialog", { canceled: false, filePaths: [path] });

@@ -12,6 +12,8 @@ export interface StartedApp {
   answerLink(click: () => Promise<void>, answer: "open" | "cancel"): Promise<readonly string[]>;
   /** Adds a model file as a user of this entry does; the list of models is open. */
   addModelFile(path: string): Promise<void>;
+  /** Saves what `click` offers, as a user of this entry does. @returns where the file is. */
+  saveOffered(click: () => Promise<void>): Promise<string>;
   /** What the processes printed so far. */
   log(): string;
   /** Closes as a user does, and waits until everything is stored. */

@@ -87,6 +87,11 @@ export async function startWebEntry(dataFolder: string, browser: Browser): Promi
       for (const pid of engines) process.kill(pid, "SIGKILL");
     },
     answerLink: (click, answer) => answerLink(page, click, answer),
+    async saveOffered(click) {
+      const download = page.waitForEvent("download");
+      await click();
+      return (await download).path();
+    },
     async addModelFile(path) {
       await page.getByRole("textbox", { name: "Path of a GGUF file" }).fill(path);
       await page.getByRole("button", { name: "Add", exact: true }).click();
