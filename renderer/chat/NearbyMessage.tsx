@@ -1,8 +1,8 @@
 // A message that is drawn in full once it comes near the view, and until then stands as its plain text: a thread of
 // thousands opens at once, and its words can still be found and read out.
-import { useEffect, useRef, useState, type ComponentType, type RefObject } from "react";
+import { memo, startTransition, useEffect, useRef, useState, type ComponentType, type RefObject } from "react";
 import type { Message } from "../../electron/contract/chat.ts";
-import { t } from "../i18n/texts.ts";
+import { t, useLanguage } from "../i18n/texts.ts";
 import { MessageView, type AnswerTextProps } from "./MessageView.tsx";
 import { textOf } from "./thread.ts";
 
@@ -18,21 +18,40 @@ interface NearbyMessageProps {
   readonly scroller: RefObject<HTMLElement | null>;
 }
 
-export function NearbyMessage({ message, busy, AnswerText, startsNear, scroller }: NearbyMessageProps) {
+/** One observer for all messages of a thread: thousands of them would each be asked in every frame. */
+const watches = new WeakMap<Element, { observer: IntersectionObserver; told: WeakMap<Element, () => void> }>();
+
+function watchFor(root: Element): { observer: IntersectionObserver; told: WeakMap<Element, () => void> } {
+  const known = watches.get(root);
+  if (known !== undefined) return known;
+  const told = new WeakMap<Element, () => void>();
+  const observer = new IntersectionObserver(
+    (entries) => {
+      for (const { isIntersecting, target } of entries) if (isIntersecting) told.get(target)?.();
+    },
+    { root, rootMargin: `${nearPx}px 0px` },
+  );
+  const watch = { observer, told };
+  watches.set(root, watch);
+  return watch;
+}
+
+/** Draws itself alone: a growing answer must not ask every message of a long thread whether it changed. */
+export const NearbyMessage = memo(function NearbyMessage(props: NearbyMessageProps) {
+  const { message, busy, AnswerText, startsNear, scroller } = props;
+  useLanguage();
   const [near, setNear] = useState(startsNear);
   const box = useRef<HTMLElement>(null);
 
   useEffect(() => {
     const element = box.current;
     if (near || element === null) return;
-    const observer = new IntersectionObserver(
-      (entries) => {
-        if (entries.some((entry) => entry.isIntersecting)) setNear(true);
-      },
-      { root: scroller.current, rootMargin: `${nearPx}px 0px` },
-    );
+    if (scroller.current === null) return;
+    const { observer, told } = watchFor(scroller.current);
+    // Many come near at once on a fast scroll: React draws them between frames, and the plain text stands until then.
+    told.set(element, () => startTransition(() => setNear(true)));
     observer.observe(element);
-    return () => observer.disconnect();
+    return () => observer.unobserve(element);
   }, [near, scroller]);
 
   if (near) return <MessageView message={message} busy={busy} AnswerText={AnswerText} />;
@@ -45,4 +64,4 @@ export function NearbyMessage({ message, busy, AnswerText, startsNear, scroller 
       {textOf(message)}
     </article>
   );
-}
+});

@@ -71,14 +71,23 @@ describe("Thread", () => {
 
   it("draws only the end of a long thread in full, and the rest when it comes near", () => {
     const near: (() => void)[] = [];
+    const observers = vi.fn();
     vi.stubGlobal(
       "IntersectionObserver",
       class {
-        constructor(callback: (entries: readonly { readonly isIntersecting: boolean }[]) => void) {
-          near.push(() => callback([{ isIntersecting: true }]));
+        readonly #callback: (
+          entries: readonly { readonly isIntersecting: boolean; readonly target: Element }[],
+        ) => void;
+        constructor(
+          callback: (entries: readonly { readonly isIntersecting: boolean; readonly target: Element }[]) => void,
+        ) {
+          observers();
+          this.#callback = callback;
         }
-        observe(): void {}
-        disconnect(): void {}
+        observe(target: Element): void {
+          near.push(() => this.#callback([{ isIntersecting: true, target }]));
+        }
+        unobserve(): void {}
       },
     );
     const messages = Array.from({ length: 2000 }, (_, index) =>
@@ -103,5 +112,6 @@ describe("Thread", () => {
     rendered.mockClear();
     act(() => near[1]?.());
     expect(rendered.mock.calls.flat()).toEqual(["Words 1"]);
+    expect(observers).toHaveBeenCalledOnce();
   });
 });

@@ -14,11 +14,11 @@ const q8BlockBytes = 34;
 const dataAlignment = 32;
 const longContext = 16_384;
 
-/** Writes the copy into `folder`. @returns its path. */
-export function writeEndlessModel(folder: string): string {
+/** Writes the copy into `folder`. @param context tokens that it says to hold. @returns its path. */
+export function writeEndlessModel(folder: string, context = longContext): string {
   const file = readFileSync(embeddedModel);
   replaceName(file);
-  replaceNumber(file, "olmoe.context_length", longContext);
+  replaceNumber(file, "olmoe.context_length", context);
   silenceEndOfText(file);
   const path = join(folder, "endless.gguf");
   writeFileSync(`${path}.part`, file);
