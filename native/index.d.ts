@@ -75,6 +75,17 @@ export interface RequestOptions {
   readonly sampler?: SamplerOptions;
   /** Never changes what is emitted, only when. `length`: tokens drafted at each step; 0 or absent: as many as pay. */
   readonly draft?: { readonly mode: DraftMode; readonly length?: number };
+  readonly steering?: Steering;
+  /** > 0: the prompt's tokens from here on are scored; see RequestBatch.scores. */
+  readonly scoreFrom?: number;
+}
+
+/** Asks the routers to choose otherwise than they were trained to. What is computed so is shared with nothing steered otherwise. */
+export interface Steering {
+  /** Experts per token in every layer, 1 to as many as trained; 0 or absent: as trained. */
+  readonly expertsUsed?: number;
+  /** Ascending by layer, then expert. `layer` counts those with experts; `bias` is added to the router's logit; null: never chosen. */
+  readonly biases?: ReadonlyArray<{ readonly layer: number; readonly expert: number; readonly bias: number | null }>;
 }
 
 export type DraftMode = "off" | "lookup" | "mdlm" | "dflash" | "auto";
@@ -107,13 +118,15 @@ export type StopReason = "end-of-text" | "max-tokens" | "context-full" | "cancel
 /** One wake-up of JS: everything that happened since the last one, in order prefill, tokens, end. */
 export interface RequestBatch {
   readonly prefill?: { readonly done: number; readonly reused: number; readonly total: number };
+  /** Log-probabilities of the next prompt tokens from `scoreFrom` on, each given all before it. */
+  readonly scores: Float32Array;
   /** [n] token ids. */
   readonly tokens: Uint32Array;
   /** [n] log-probabilities of the model's own distribution. */
   readonly logprobs: Float32Array;
   /** [n] 1: a draft had it right, so that it cost no pass of its own. */
   readonly drafted: Uint8Array;
-  /** [n][moeLayers][expertsUsed] routing of the forward row that produced each token, best first. */
+  /** [n][moeLayers][expertsUsed, or what steering says] routing of the forward row that produced each token, best first. */
   readonly experts: Uint16Array;
   readonly expertWeights: Float32Array;
   /** Alternatives per token when topLogprobs > 0. */

@@ -161,6 +161,30 @@ DraftOptions draft_options(const Napi::Value& value) {
   return draft;
 }
 
+ExpertBias expert_bias(const Napi::Value& value, const std::string& name) {
+  if (!value.IsObject()) refuse_type(value, name, "an object");
+  const auto entry = value.As<Napi::Object>();
+  const auto whole = [&](const char* key) { return static_cast<int>(integer(entry.Get(key), name + "." + key, 0, std::numeric_limits<int>::max())); };
+  const Napi::Value bias = entry.Get("bias");
+  return {whole("layer"), whole("expert"), bias.IsNull() ? -std::numeric_limits<float>::infinity() : static_cast<float>(number(bias, name + ".bias"))};
+}
+
+Steering steering_options(const Napi::Value& value) {
+  if (!value.IsObject()) refuse_type(value, "steering", "an object");
+  const auto options = value.As<Napi::Object>();
+  Steering steering;
+  read_int(options, "expertsUsed", steering.n_experts_used);
+  const Napi::Value biases = options.Get("biases");
+  if (biases.IsUndefined()) return steering;
+  if (!biases.IsArray()) refuse_type(biases, "steering.biases", "an array");
+  const auto list = biases.As<Napi::Array>();
+  for (uint32_t i = 0; i < list.Length(); ++i) {
+    const Napi::HandleScope scope(value.Env());
+    steering.biases.push_back(expert_bias(list.Get(i), "steering.biases[" + std::to_string(i) + "]"));
+  }
+  return steering;
+}
+
 }  // namespace
 
 std::string path_argument(const Napi::CallbackInfo& info, size_t index) { return path(info[index]); }
@@ -203,6 +227,9 @@ RequestOptions request_options(const Napi::Object& options) {
   if (!sampler.IsUndefined()) result.sampler = sampler_options(sampler);
   const Napi::Value draft = options.Get("draft");
   if (!draft.IsUndefined()) result.draft = draft_options(draft);
+  const Napi::Value steering = options.Get("steering");
+  if (!steering.IsUndefined()) result.steering = steering_options(steering);
+  read_int(options, "scoreFrom", result.score_from);
   return result;
 }
 

@@ -86,6 +86,9 @@ RequestCallbacks TokenStream::callbacks() {
   callbacks.on_prefill = [self = shared_from_this()](int done, int reused, int total) {
     self->append([&](Batch& batch) { batch.prefill = Prefill{done, reused, total}; });
   };
+  callbacks.on_scored = [self = shared_from_this()](const std::vector<float>& logprobs) {
+    self->append([&](Batch& batch) { batch.scores.insert(batch.scores.end(), logprobs.begin(), logprobs.end()); });
+  };
   callbacks.on_token = [self = shared_from_this()](const TokenEvent& event) {
     self->append([&](Batch& batch) {
       batch.tokens.push_back(static_cast<uint32_t>(event.token));
@@ -133,6 +136,7 @@ Napi::Object TokenStream::to_object(Napi::Env env, const Batch& batch) const {
     prefill.Set("total", batch.prefill->total);
     object.Set("prefill", prefill);
   }
+  object.Set("scores", typed_array<Napi::Float32Array>(env, batch.scores));
   object.Set("tokens", typed_array<Napi::Uint32Array>(env, batch.tokens));
   object.Set("logprobs", typed_array<Napi::Float32Array>(env, batch.logprobs));
   object.Set("drafted", typed_array<Napi::Uint8Array>(env, batch.drafted));

@@ -28,6 +28,7 @@ class TokenStream : public Delivery, public std::enable_shared_from_this<TokenSt
   struct Prefill { int done, reused, total; };
   struct Batch {
     std::optional<Prefill> prefill;
+    std::vector<float> scores;
     std::vector<uint32_t> tokens;
     std::vector<float> logprobs;
     std::vector<uint8_t> drafted;

@@ -35,6 +35,8 @@ struct ActiveRequest {
   Sequence sequence;             // open while running
   size_t n_computed = 0;         // leading tokens whose keys and values are in the sequence's pages
   size_t n_reused = 0;           // of the prompt, when it was first admitted
+  uint32_t realm = 0;            // KvCache: whose prefixes it shares, by its steering
+  size_t n_scored = 0;           // log-probabilities reported
   bool ended = false;            // the last callback has been made
   bool was_admitted = false;
   Clock::time_point submitted, admitted, first_token;
@@ -43,6 +45,10 @@ struct ActiveRequest {
     assert(n_computed <= tokens.size());
     return tokens.size() - n_computed;
   }
+  bool is_scored() const { return options.score_from > 0; }
+  size_t first_unscored() const { return static_cast<size_t>(options.score_from) + n_scored; }
+  /// Leading tokens that may come from a known prefix: the row before the first scored token has to be computed.
+  size_t n_reusable() const { return is_scored() ? static_cast<size_t>(options.score_from) - 1 : tokens.size(); }
   size_t n_generated() const { return tokens.size() - n_prompt; }
   std::span<const int32_t> computed() const { return std::span(tokens).first(n_computed); }
 };

@@ -217,7 +217,7 @@ void Drafting::observe_token(ActiveRequest& request, const TokenEvent& event) {
     shadow->drop();
   }
   const size_t k = static_cast<size_t>(controller_.costs().shape().n_used);
-  if (k > 0 && choice.experts.size() == state.last_experts.size() && !choice.experts.empty()) {
+  if (k > 0 && choice.experts.size() == state.last_experts.size() && !choice.experts.empty() && request.options.steering.is_none()) {
     size_t shared = 0;
     for (size_t i = 0; i < choice.experts.size(); ++i) {
       const auto begin = state.last_experts.begin() + static_cast<std::ptrdiff_t>(i / k * k), end = begin + static_cast<std::ptrdiff_t>(std::min(k, state.last_experts.size() - i / k * k));

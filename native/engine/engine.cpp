@@ -56,7 +56,7 @@ DrafterInfo inspect_drafter(const std::string& path, const std::string& model_pa
           .name = gguf_string_or(*file, "general.name", architecture), .file_bytes = file->file_bytes(), .max_length = drafter->max_length()};
 }
 
-LogitsResult compute_logits(const EngineOptions& options, const std::vector<int32_t>& tokens) {
+LogitsResult compute_logits(const EngineOptions& options, const std::vector<int32_t>& tokens, const Steering& steering) {
   constexpr size_t kChunk = 64;
   EngineOptions own = options;
   own.plain = true;
@@ -71,6 +71,8 @@ LogitsResult compute_logits(const EngineOptions& options, const std::vector<int3
     if (token < 0 || token >= model.spec().n_vocab) throw Error(ErrorCode::kBadArgument, "token " + std::to_string(token) + " is outside the vocabulary of " + std::to_string(model.spec().n_vocab));
   }
 
+  check_steering(steering, model.spec());
+
   LogitsResult result;
   result.n_moe_layers = model.spec().n_moe_layers();
   Sequence sequence;
@@ -78,6 +80,7 @@ LogitsResult compute_logits(const EngineOptions& options, const std::vector<int3
   for (size_t first = 0; first < tokens.size(); first += kChunk) {
     Batch batch;
     batch.sequences.push_back({sequence.pages, sequence.state});
+    batch.steering.push_back(steering.is_none() ? nullptr : &steering);
     for (size_t position = first; position < std::min(tokens.size(), first + kChunk); ++position) {
       batch.logit_rows.push_back(batch.n_rows());
       batch.add_row(tokens[position], static_cast<int32_t>(position), 0, sequence.slot(static_cast<int64_t>(position)));
@@ -87,7 +90,7 @@ LogitsResult compute_logits(const EngineOptions& options, const std::vector<int3
       const std::span<const float> logits = model.forward().logits(row);
       result.logits.emplace_back(logits.begin(), logits.end());
       ExpertChoice& choice = result.choices.emplace_back();
-      model.forward().append_choice(row, choice.experts, choice.weights);
+      model.forward().append_choice(row, choice.experts, choice.weights, steering.n_experts_used);
     }
   }
   model.cache().close(sequence, {});

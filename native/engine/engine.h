@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "base/error.h"
+#include "forward/steering.h"
 #include "model/spec.h"
 #include "ops/ops.h"
 #include "sample/sampler_options.h"
@@ -53,11 +54,13 @@ struct RequestOptions {
   std::vector<int32_t> stop_tokens; // end-of-generation ids; not emitted
   SamplerOptions sampler;
   DraftOptions draft;
+  Steering steering;                // what it computes is shared only with requests steered alike
+  int score_from = 0;               // > 0: the prompt's tokens from here on are scored as they are computed; see on_scored
 };
 
 enum class StopReason { kEndOfText, kMaxTokens, kContextFull, kCancelled };
 
-/// Routing of the forward row that produced a token: [n_moe_layers][k], best expert first.
+/// Routing of the forward row that produced a token: [n_moe_layers][k], best expert first; k as trained, or fewer if so steered.
 struct ExpertChoice {
   std::vector<uint16_t> experts;
   std::vector<float> weights;
@@ -87,6 +90,8 @@ struct RunTimings {
 /// Exactly one of on_ended / on_failed is called, last.
 struct RequestCallbacks {
   std::function<void(int done, int reused, int total)> on_prefill;
+  /// Log-probabilities of the next prompt tokens to be scored, in order, each given all before it (temperature 1, no truncation).
+  std::function<void(const std::vector<float>& logprobs)> on_scored = {};
   std::function<void(const TokenEvent&)> on_token;
   std::function<void(StopReason, const RunTimings&)> on_ended;
   std::function<void(ErrorCode, const std::string&)> on_failed;
@@ -160,6 +165,6 @@ struct LogitsResult {
   std::vector<ExpertChoice> choices;        // [n_tokens]
   int n_moe_layers = 0;
 };
-LogitsResult compute_logits(const EngineOptions& options, const std::vector<int32_t>& tokens);
+LogitsResult compute_logits(const EngineOptions& options, const std::vector<int32_t>& tokens, const Steering& steering = {});
 
 }  // namespace conclave

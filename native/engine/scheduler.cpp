@@ -5,6 +5,7 @@
 #include <string>
 
 #include "base/debug_switches.h"
+#include "sample/distribution.h"
 
 namespace conclave {
 
@@ -19,7 +20,16 @@ void check_tokens(const RequestOptions& options, int n_vocab, int n_context) {
   for (const int32_t token : options.tokens) {
     if (token < 0 || token >= n_vocab) reject("token " + std::to_string(token) + " is outside the vocabulary of " + std::to_string(n_vocab));
   }
+  if (options.score_from < 0 || static_cast<size_t>(options.score_from) > options.tokens.size()) {
+    reject("scoring was to begin at token " + std::to_string(options.score_from) + " of a prompt of " + std::to_string(options.tokens.size()) + " tokens");
+  }
   if (options.max_tokens < 0) reject("the most tokens to generate is " + std::to_string(options.max_tokens) + "; it must be 0 or more");
+}
+
+/// Of the pending rows, those that no score comes from.
+size_t rows_before_score(const ActiveRequest& request) {
+  const size_t first = request.first_unscored() - 1;
+  return first > request.n_computed ? first - request.n_computed : 0;
 }
 
 }  // namespace
@@ -42,6 +52,7 @@ Scheduler::~Scheduler() {
 
 Request Scheduler::submit(RequestOptions options, RequestCallbacks callbacks) {
   check_tokens(options, model_->spec().n_vocab, model_->n_context());
+  check_steering(options.steering, model_->spec());
   Request handle;
   handle.flag_ = std::make_shared<std::atomic<bool>>(false);
   auto request = std::make_unique<ActiveRequest>(std::move(options), std::move(callbacks), handle.flag_, model_->spec().n_vocab);
@@ -169,7 +180,8 @@ void Scheduler::admit() {
 /// True when the request leaves the queue: with its pages, or as failed.
 bool Scheduler::admit_one(ActiveRequest& request) {
   KvCache& cache = model_->cache();
-  const std::optional<int64_t> reused = cache.open(request.sequence, request.tokens);
+  request.realm = realm_of(request.options.steering);
+  const std::optional<int64_t> reused = cache.open(request.sequence, request.tokens, request.realm, request.n_reusable());
   if (!reused) {
     if (!running_.empty()) return false;
     fail(request, ErrorCode::kOutOfMemory, "the sequence needs the keys and values of " + std::to_string(request.tokens.size()) + " tokens and the engine holds " +
@@ -194,10 +206,13 @@ void Scheduler::plan_batch() {
     if (running_[i]->n_pending() == 1 && make_room(*running_[i])) decoding.push_back(running_[i].get());
   }
   size_t budget = static_cast<size_t>(pace_.prefill_rows(!decoding.empty()));
+  size_t score_budget = kMaxRunning - running_.size();   // every other running request may want the logits of one row
   for (const RequestPtr& request : running_) {
-    const size_t n_rows = std::min(rows_to_checkpoint(*request), budget);
+    size_t n_rows = std::min(rows_to_checkpoint(*request), budget);
+    if (request->is_scored()) n_rows = std::min(n_rows, rows_before_score(*request) + score_budget + 1);
     if (request->n_pending() <= 1 || n_rows == 0) continue;
     add_share(*request, n_rows);
+    score_budget -= std::min(score_budget, static_cast<size_t>(shares_.back().n_score));
     budget -= n_rows;
     n_prefill_rows_ += static_cast<int>(n_rows);
   }
@@ -227,10 +242,15 @@ void Scheduler::keep_checkpoint(ActiveRequest& request, bool generated) {
 }
 
 void Scheduler::add_share(ActiveRequest& request, size_t n_rows, std::span<const int32_t> draft) {
-  Share share{&request, batch_.n_rows(), static_cast<int>(n_rows + draft.size()), -1, static_cast<int>(draft.size())};
+  Share share{&request, batch_.n_rows(), static_cast<int>(n_rows + draft.size()), -1, static_cast<int>(draft.size()), static_cast<int>(batch_.logit_rows.size()), 0};
   const int32_t sequence = static_cast<int32_t>(batch_.sequences.size());
   batch_.sequences.push_back({request.sequence.pages, request.sequence.state});
+  batch_.steering.push_back(request.options.steering.is_none() ? nullptr : &request.options.steering);
   for (size_t position = request.n_computed; position < request.n_computed + n_rows; ++position) {
+    if (request.is_scored() && position + 1 >= request.first_unscored() && position + 1 < request.n_prompt) {
+      batch_.logit_rows.push_back(batch_.n_rows());
+      ++share.n_score;
+    }
     batch_.add_row(request.tokens[position], static_cast<int32_t>(position), sequence, request.sequence.slot(static_cast<int64_t>(position)));
   }
   if (n_rows == request.n_pending() && request.options.max_tokens > 0) {
@@ -272,6 +292,7 @@ void Scheduler::finish_share(const Share& share) {
   request.n_computed += static_cast<size_t>(n_rows);
   try {
     drafting_.observe_rows(request, request.n_computed - static_cast<size_t>(n_rows), n_rows, share.first);
+    if (share.n_score > 0) emit_scores(request, share);
     if (due) keep_checkpoint(request, request.n_generated() > 0);
     if (request.n_generated() == 0) {
       if (request.callbacks.on_prefill) request.callbacks.on_prefill(static_cast<int>(request.n_computed), static_cast<int>(request.n_reused), static_cast<int>(request.n_prompt));
@@ -289,6 +310,27 @@ void Scheduler::finish_share(const Share& share) {
   } catch (const std::exception& error) {
     fail(request, ErrorCode::kInternal, error.what());
   }
+}
+
+void Scheduler::emit_scores(ActiveRequest& request, const Share& share) {
+  std::vector<float> logprobs;
+  for (int i = 0; i < share.n_score; ++i) {
+    const std::span<const float> logits = model_->forward().logits(share.score_row + i);
+    const int32_t token = request.tokens[request.first_unscored() + static_cast<size_t>(i)];
+    if (!all_finite(logits)) throw Error(ErrorCode::kBadFile, "the model gave a logit that is not a number; its weights may be damaged: check the file");
+    logprobs.push_back(std::min(0.f, logits[static_cast<size_t>(token)] - log_sum_exp(logits)));
+  }
+  request.n_scored += logprobs.size();
+  if (request.callbacks.on_scored) request.callbacks.on_scored(logprobs);
+}
+
+/// Requests that are steered alike share a realm; realm 0 is unsteered.
+uint32_t Scheduler::realm_of(const Steering& steering) {
+  if (steering.is_none()) return 0;
+  const auto at = std::find(realms_.begin(), realms_.end(), steering);
+  const auto index = at - realms_.begin();
+  if (at == realms_.end()) realms_.push_back(steering);
+  return static_cast<uint32_t>(index) + 1;
 }
 
 /// Emits the token after the last certain row, and goes on through the drafted rows while they are what was emitted.
@@ -314,7 +356,7 @@ void Scheduler::emit_token(ActiveRequest& request, const Share& share, int row) 
   request.tokens.push_back(sampled.token);
   ++n_emitted_;
   TokenEvent event{sampled.token, sampled.logprob, std::move(sampled.top), {}, row < share.n_draft && request.draft->draft[static_cast<size_t>(row)] == sampled.token};
-  forward.append_choice(share.first + share.count - share.n_draft - 1 + row, event.choice.experts, event.choice.weights);
+  forward.append_choice(share.first + share.count - share.n_draft - 1 + row, event.choice.experts, event.choice.weights, request.options.steering.n_experts_used);
   drafting_.observe_token(request, event);
   if (request.callbacks.on_token) request.callbacks.on_token(event);
   if (request.n_generated() >= static_cast<size_t>(request.options.max_tokens)) return end(request, StopReason::kMaxTokens);

@@ -40,10 +40,11 @@ class Scheduler {
  private:
   using RequestPtr = std::unique_ptr<ActiveRequest>;
   /// A request's rows in the batch: [first, first + count), the last n_draft of them drafted. If `logit_row` >= 0, the last row
-  /// that is not and those that are want logits.
+  /// that is not and those that are want logits; of a scored prompt, n_score
+  /// rows want them too, the first of which is logit row `score_row`.
   struct Share {
     ActiveRequest* request;
-    int first, count, logit_row, n_draft;
+    int first, count, logit_row, n_draft, score_row, n_score;
   };
 
   void loop();
@@ -58,6 +59,8 @@ class Scheduler {
   size_t rows_to_checkpoint(const ActiveRequest& request) const;
   void keep_checkpoint(ActiveRequest& request, bool generated);
   void add_share(ActiveRequest& request, size_t n_rows, std::span<const int32_t> draft = {});
+  void emit_scores(ActiveRequest& request, const Share& share);
+  uint32_t realm_of(const Steering& steering);
   bool make_room(ActiveRequest& request);
   void put_back(size_t running_index);
   bool keep_going();
@@ -84,6 +87,7 @@ class Scheduler {
   Pace pace_;
   Drafting drafting_;
   int n_emitted_ = 0;                 // tokens of the current pass
+  std::vector<Steering> realms_;      // steering i has realm i + 1
 
   mutable std::mutex mutex_;          // guards the five below
   std::condition_variable arrived_;

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <vector>
 
+#include "forward/steering.h"
 #include "ops/ops.h"
 
 namespace conclave {
@@ -18,6 +19,7 @@ struct Batch {
   std::vector<int32_t> slots;          // [n] where the row's keys and values go
   std::vector<int32_t> visible_to;     // [n] the last position that a row sees in layers that are not causal; empty where all are
   std::vector<SequencePages> sequences;
+  std::vector<const Steering*> steering;   // [sequences], nullptr: as trained; empty where none is steered
   std::vector<int32_t> logit_rows;     // [m] ascending; cheapest when they are neighbours (the last layer computes their whole range)
 
   int n_rows() const { return static_cast<int>(tokens.size()); }

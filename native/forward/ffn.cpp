@@ -18,7 +18,7 @@ void route(const BlockArgs& args, Tensor x) {
   const LayerWeights& w = args.weights;
   args.ops.route({.experts = args.experts, .weights = args.expert_weights, .x = x, .router = &w.router,
                   .bias = optional(w.router_bias), .selection_bias = optional(w.router_selection_bias), .expert_scale = optional(w.expert_scale),
-                  .spec = args.layer.ffn.router, .n_experts_used = args.layer.ffn.n_experts_used});
+                  .spec = args.layer.ffn.router, .n_experts_used = args.layer.ffn.n_experts_used, .steering = args.steering, .n_chosen = args.n_chosen});
 }
 
 }  // namespace

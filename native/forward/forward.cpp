@@ -1,6 +1,7 @@
 // The forward pass; see forward.h. A new block kind is one enum value, one function and one row in the two tables below.
 #include "forward/forward.h"
 
+#include <algorithm>
 #include <cassert>
 #include <string>
 
@@ -137,10 +138,31 @@ void Forward::run_layer(size_t index, size_t moe_index, const Batch& batch) {
   if (layer.ffn.kind == FfnKind::kMoe) {
     block.experts = work_.experts[moe_index].rows(rows.first, rows.count);
     block.expert_weights = work_.expert_weights[moe_index].rows(rows.first, rows.count);
+    steer(block, moe_index, rows.first);
   }
   normalise(block.x, block.out, weights.ffn_norm, weights.ffn_norm_bias);
   add_block(block, ffn_block(layer.ffn), weights.ffn_post_norm);
   if (weights.output_scale) ops_.add(block.out, block.out, *reinterpret_cast<const float*>(weights.output_scale.data) - 1.f);
+}
+
+/// What steered rows tell the router of the `moe_index`-th MoE layer; the block's first row is the batch's `first_row`.
+void Forward::steer(BlockArgs& block, size_t moe_index, int64_t first_row) {
+  const std::vector<const Steering*>& of_sequence = block.batch.steering;
+  if (std::none_of(of_sequence.begin(), of_sequence.end(), [](const Steering* steering) { return steering != nullptr; })) return;
+  const FfnSpec& ffn = block.layer.ffn;
+  const size_t n = static_cast<size_t>(block.x.n_rows), n_experts = static_cast<size_t>(ffn.n_experts);
+  steering_bias_.assign(n * n_experts, 0.f);
+  n_chosen_.assign(n, ffn.n_experts_used);
+  for (size_t row = 0; row < n; ++row) {
+    const Steering* steering = of_sequence[static_cast<size_t>(block.batch.row_sequence[static_cast<size_t>(first_row) + row])];
+    if (steering == nullptr) continue;
+    if (steering->n_experts_used > 0) n_chosen_[row] = std::min(steering->n_experts_used, ffn.n_experts_used);
+    for (const ExpertBias& bias : steering->biases) {
+      if (bias.moe_layer == static_cast<int>(moe_index)) steering_bias_[row * n_experts + static_cast<size_t>(bias.expert)] = bias.bias;
+    }
+  }
+  block.steering = steering_bias_;
+  block.n_chosen = n_chosen_;
 }
 
 void Forward::add_block(const BlockArgs& block, Block compute, const Weight& post_norm) {
@@ -173,10 +195,11 @@ std::span<float> Forward::logits(int logit_row) {
   return std::span(host_logits_).subspan(static_cast<size_t>(logit_row) * n_vocab, n_vocab);
 }
 
-void Forward::append_choice(int row, std::vector<uint16_t>& experts, std::vector<float>& weights) const {
+void Forward::append_choice(int row, std::vector<uint16_t>& experts, std::vector<float>& weights, int n_experts_used) const {
   for (size_t i = 0; i < host_experts_.size(); ++i) {
     const size_t k = static_cast<size_t>(work_.experts[i].d_row), first = static_cast<size_t>(row) * k;
-    for (size_t j = first; j < first + k; ++j) {
+    const size_t count = n_experts_used > 0 ? std::min(k, static_cast<size_t>(n_experts_used)) : k;
+    for (size_t j = first; j < first + count; ++j) {
       experts.push_back(static_cast<uint16_t>(host_experts_[i][j]));
       weights.push_back(host_expert_weights_[i][j]);
     }

@@ -28,8 +28,9 @@ class Forward {
 
   /// Results of the last run(), valid and the caller's to overwrite until the next.
   std::span<float> logits(int logit_row);   // [n_vocab]
-  /// Appends the routing of a batch row that wanted logits, layer by layer, best expert first: k values per MoE layer.
-  void append_choice(int row, std::vector<uint16_t>& experts, std::vector<float>& weights) const;
+  /// Appends the routing of a batch row that wanted logits, layer by layer, best expert first: k values per MoE layer, or the
+  /// first `n_experts_used` of them where that is given.
+  void append_choice(int row, std::vector<uint16_t>& experts, std::vector<float>& weights, int n_experts_used = 0) const;
 
   int max_rows() const { return max_rows_; }
   int max_logit_rows() const { return max_logit_rows_; }
@@ -39,6 +40,7 @@ class Forward {
   void keep_tap(size_t layer, int64_t n_rows);
   void run_layer(size_t index, size_t moe_index, const Batch& batch);
   void normalise(Tensor out, Tensor x, const Weight& weight, const Weight& bias);
+  void steer(BlockArgs& block, size_t moe_index, int64_t first_row);
   void add_block(const BlockArgs& block, void (*compute)(const BlockArgs&), const Weight& post_norm);
   void fetch_results(const Batch& batch);
 
@@ -50,6 +52,8 @@ class Forward {
   Workspace work_;
   std::vector<int> tapped_;
   Tensor taps_;                                           // [max_rows][tapped_.size() * d_model]
+  std::vector<float> steering_bias_;                      // of the layer being computed, as in RouteArgs
+  std::vector<int32_t> n_chosen_;
   std::vector<float> host_logits_;                        // [max_logit_rows][n_vocab]
   std::vector<std::vector<int32_t>> host_experts_;        // per MoE layer [max_rows][k]
   std::vector<std::vector<float>> host_expert_weights_;

@@ -54,6 +54,8 @@ struct BlockArgs {
   Tensor residual;    // the residual stream, before this block's result
   Tensor q, k, v, attended, side;   // scratch
   Tensor experts, expert_weights;   // this layer's trace, empty for a dense layer
+  std::span<const float> steering = {};     // as in RouteArgs
+  std::span<const int32_t> n_chosen = {};
 };
 
 /// Columns of `side` that a layer's blocks take.

@@ -35,21 +35,21 @@ void KvCache::give(std::span<const int32_t> pages) {
 }
 
 /// What can be used of the longest known prefix.
-PrefixTree::Match KvCache::match(std::span<const int32_t> tokens) const {
-  PrefixTree::Match match = tree_.match_prefix(tokens);
+PrefixTree::Match KvCache::match(std::span<const int32_t> tokens, uint32_t realm) const {
+  PrefixTree::Match match = tree_.match_prefix(tokens, realm);
   if (!is_recurrent()) return match;
   size_t n_pages = match.pages.size();
   while (n_pages > 0 && !checkpoints_.has(match.pages[n_pages - 1])) --n_pages;
-  match = tree_.match_prefix(tokens.first(n_pages * kPageTokens));
+  match = tree_.match_prefix(tokens.first(n_pages * kPageTokens), realm);
   match.partial = nullptr;
   match.n_partial = 0;
   return match;
 }
 
-std::optional<int64_t> KvCache::open(Sequence& sequence, std::span<const int32_t> tokens) {
+std::optional<int64_t> KvCache::open(Sequence& sequence, std::span<const int32_t> tokens, uint32_t realm, size_t n_reusable) {
   assert(!sequence.is_open() && !tokens.empty());
   if (is_recurrent() && !(sequence.state = checkpoints_.take())) return std::nullopt;
-  PrefixTree::Match match = this->match(reuse_ ? tokens.first(tokens.size() - 1) : tokens.first(0));
+  PrefixTree::Match match = this->match(tokens.first(reuse_ ? std::min(n_reusable, tokens.size() - 1) : 0), realm);
   const size_t n_own = pages_for(tokens.size()) - match.pages.size();
   PrefixTree::Node* source = match.partial ? match.partial : match.node;
   tree_.lock(source);
@@ -75,6 +75,7 @@ std::optional<int64_t> KvCache::open(Sequence& sequence, std::span<const int32_t
     tree_.unlock(source);
   }
   if (sequence.state && !match.pages.empty()) checkpoints_.restore(match.pages.back(), sequence.state);
+  sequence.realm = realm;
   sequence.locked = match.node;
   sequence.n_shared = match.pages.size();
   sequence.pages = std::move(match.pages);
@@ -92,7 +93,7 @@ void KvCache::publish(Sequence& sequence, std::span<const int32_t> computed) {
   assert(sequence.is_open());
   const size_t n_full = computed.size() / kPageTokens;
   if (!reuse_ || n_full <= sequence.n_shared) return;
-  PrefixTree::Insertion inserted = tree_.insert_prefix(computed.first(n_full * kPageTokens), std::span(sequence.pages).first(n_full));
+  PrefixTree::Insertion inserted = tree_.insert_prefix(computed.first(n_full * kPageTokens), std::span(sequence.pages).first(n_full), sequence.realm);
   tree_.lock(inserted.node);
   tree_.unlock(sequence.locked);
   std::copy(inserted.pages.begin(), inserted.pages.end(), sequence.pages.begin());
@@ -119,7 +120,7 @@ void KvCache::close(Sequence& sequence, std::span<const int32_t> computed) {
   size_t n_kept = reuse_ ? pages_for(computed.size()) : 0;
   assert(n_kept <= sequence.pages.size());
   if (n_kept > sequence.n_shared) {
-    const PrefixTree::Insertion inserted = tree_.insert_prefix(computed, std::span(sequence.pages).first(n_kept));
+    const PrefixTree::Insertion inserted = tree_.insert_prefix(computed, std::span(sequence.pages).first(n_kept), sequence.realm);
     give(inserted.surplus);
   } else {
     n_kept = sequence.n_shared;

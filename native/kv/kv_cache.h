@@ -2,6 +2,7 @@
 // grows page by page (old prefixes make room), and on closing leaves what it computed for the next one. Where a model keeps
 // a recurrent state, which cannot go back, a prefix is of use as far as a checkpoint of it was kept. Not thread-safe.
 #pragma once
+#include <cstdint>
 #include <functional>
 #include <optional>
 #include <span>
@@ -20,6 +21,7 @@ struct Sequence {
   PrefixTree::Node* locked = nullptr;   // nullptr: the sequence is not open
   void* state = nullptr;                // its recurrent state, if the model keeps one
   int32_t rolling_page = -1;            // the page of its last rolling checkpoint
+  uint32_t realm = 0;                   // PrefixTree: with whom it may share
 
   bool is_open() const { return locked != nullptr; }
   int32_t slot(int64_t position) const { return pages[static_cast<size_t>(position / kPageTokens)] * kPageTokens + static_cast<int32_t>(position % kPageTokens); }
@@ -30,9 +32,9 @@ class KvCache {
   /// `reuse` false: nothing is kept after a sequence closes. `n_states`: recurrent states at most, of sequences and checkpoints.
   KvCache(Ops& ops, std::span<const KvShape> layers, DType type, int64_t n_pages, bool reuse, size_t n_states = 64);
 
-  /// Opens `sequence` with pages for all of `tokens`. Returns how many leading tokens need no computing (never the last
-  /// one: its logits are wanted), or nullopt, nothing changed, when pages are short.
-  std::optional<int64_t> open(Sequence& sequence, std::span<const int32_t> tokens);
+  /// Opens `sequence` with pages for all of `tokens`. Returns how many leading tokens need no computing (at most
+  /// `n_reusable`, and never the last one: its logits are wanted), or nullopt, nothing changed, when pages are short.
+  std::optional<int64_t> open(Sequence& sequence, std::span<const int32_t> tokens, uint32_t realm = 0, size_t n_reusable = SIZE_MAX);
   /// Grows to hold `n_tokens`; false, nothing changed, when pages are short.
   bool reserve(Sequence& sequence, int64_t n_tokens);
   /// Lets others share the full pages of `computed`, the leading tokens whose keys and values are in place.
@@ -64,7 +66,7 @@ class KvCache {
  private:
   bool take(size_t n, std::vector<int32_t>& pages);
   void give(std::span<const int32_t> pages);
-  PrefixTree::Match match(std::span<const int32_t> tokens) const;
+  PrefixTree::Match match(std::span<const int32_t> tokens, uint32_t realm) const;
 
   PagePool pool_;
   StatePool states_;

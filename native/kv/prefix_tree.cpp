@@ -33,6 +33,7 @@ struct PrefixTree::Node {
   bool in_evictable = false;
   std::map<Tokens, std::unique_ptr<Node>, TokensLess> children;   // keyed by the child's own tokens
 
+  bool is_root() const { return parent == nullptr; }
   bool full() const { return tokens.size() == static_cast<size_t>(kPageTokens); }
 };
 
@@ -54,12 +55,17 @@ auto nearest_child(const Children& children, Tokens rest) {
 
 }  // namespace
 
-PrefixTree::PrefixTree() : root_(std::make_unique<Node>()) {}
+PrefixTree::PrefixTree() { roots_.emplace(0, std::make_unique<Node>()); }
+
+PrefixTree::Node* PrefixTree::root(uint32_t realm) const {
+  const auto at = roots_.find(realm);
+  return at != roots_.end() ? at->second.get() : roots_.at(0).get();
+}
 
 PrefixTree::~PrefixTree() {
   // Level by level: a long conversation is a path of thousands of nodes, too deep for recursive destructors.
   std::vector<std::unique_ptr<Node>> doomed;
-  doomed.push_back(std::move(root_));
+  for (auto& root : roots_) doomed.push_back(std::move(root.second));
   while (!doomed.empty()) {
     std::unique_ptr<Node> node = std::move(doomed.back());
     doomed.pop_back();
@@ -68,8 +74,9 @@ PrefixTree::~PrefixTree() {
   }
 }
 
-PrefixTree::Match PrefixTree::match_prefix(Tokens tokens) const {
-  Match match{root_.get(), {}, nullptr, 0, -1};
+PrefixTree::Match PrefixTree::match_prefix(Tokens tokens, uint32_t realm) const {
+  Match match{root(realm), {}, nullptr, 0, -1};
+  if (!roots_.contains(realm)) return match;
   for (;;) {
     const Tokens rest = tokens.subspan(match.pages.size() * kPageTokens);
     if (rest.size() >= static_cast<size_t>(kPageTokens)) {
@@ -91,14 +98,14 @@ PrefixTree::Match PrefixTree::match_prefix(Tokens tokens) const {
 }
 
 void PrefixTree::set_evictable(Node* node) {
-  const bool wanted = node != root_.get() && node->locks == 0 && node->children.empty();
+  const bool wanted = !node->is_root() && node->locks == 0 && node->children.empty();
   if (node->in_evictable) evictable_.erase({node->last_used, node});
   node->in_evictable = wanted;
   if (wanted) evictable_.insert({node->last_used, node});
 }
 
 void PrefixTree::lock(Node* node) {
-  for (; node != root_.get(); node = node->parent) {
+  for (; !node->is_root(); node = node->parent) {
     if (node->locks++ == 0) ++n_locked_;
     set_evictable(node);
   }
@@ -106,7 +113,7 @@ void PrefixTree::lock(Node* node) {
 
 void PrefixTree::unlock(Node* node) {
   ++clock_;
-  for (; node != root_.get(); node = node->parent) {
+  for (; !node->is_root(); node = node->parent) {
     assert(node->locks > 0);
     if (node->in_evictable) evictable_.erase({node->last_used, node}), node->in_evictable = false;
     node->last_used = clock_;
@@ -140,10 +147,11 @@ int32_t PrefixTree::remove_leaf(Node* node) {
   return page;
 }
 
-PrefixTree::Insertion PrefixTree::insert_prefix(Tokens tokens, std::span<const int32_t> pages) {
+PrefixTree::Insertion PrefixTree::insert_prefix(Tokens tokens, std::span<const int32_t> pages, uint32_t realm) {
   assert(pages.size() == (tokens.size() + kPageTokens - 1) / kPageTokens);
   ++clock_;
-  Insertion result{root_.get(), {}, {}};
+  if (!roots_.contains(realm)) roots_.emplace(realm, std::make_unique<Node>());
+  Insertion result{root(realm), {}, {}};
   for (size_t i = 0; i < pages.size(); ++i) {
     Node* parent = result.node;
     const Tokens own = tokens.subspan(i * kPageTokens, std::min<size_t>(kPageTokens, tokens.size() - i * kPageTokens));
@@ -176,11 +184,12 @@ void PrefixTree::evict(size_t n, std::vector<int32_t>& freed) {
 }
 
 void PrefixTree::collect_pages(std::vector<int32_t>& pages) const {
-  std::vector<const Node*> open{root_.get()};
+  std::vector<const Node*> open;
+  for (const auto& root : roots_) open.push_back(root.second.get());
   while (!open.empty()) {
     const Node* node = open.back();
     open.pop_back();
-    if (node != root_.get()) pages.push_back(node->page);
+    if (!node->is_root()) pages.push_back(node->page);
     for (const auto& child : node->children) open.push_back(child.second.get());
   }
 }
@@ -190,7 +199,8 @@ void PrefixTree::check_integrity() const {
     if (!holds) throw Error(ErrorCode::kInternal, std::string("prefix tree: ") + what);
   };
   size_t n_pages = 0, n_locked = 0, n_evictable = 0;
-  std::vector<const Node*> open{root_.get()};
+  std::vector<const Node*> open;
+  for (const auto& root : roots_) open.push_back(root.second.get());
   while (!open.empty()) {
     const Node* node = open.back();
     open.pop_back();
@@ -198,11 +208,11 @@ void PrefixTree::check_integrity() const {
     for (const auto& [key, child] : node->children) {
       require(child->parent == node, "a child does not point to its parent");
       require(key.data() == child->tokens.data() && key.size() == child->tokens.size(), "a key is not its child's tokens");
-      require(node == root_.get() || child->last_used <= node->last_used, "a child was used after its parent");
+      require(node->is_root() || child->last_used <= node->last_used, "a child was used after its parent");
       locks_below += child->locks;
       open.push_back(child.get());
     }
-    if (node == root_.get()) continue;
+    if (node->is_root()) continue;
     ++n_pages;
     n_locked += node->locks > 0;
     n_evictable += node->in_evictable;

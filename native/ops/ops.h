@@ -143,6 +143,9 @@ struct RouteArgs {
   const Weight* expert_scale;    // [n_experts] or nullptr, multiplies the final weights (Gemma 4)
   RouterSpec spec;
   int n_experts_used;
+  // Of steered rows; both empty where no row is.
+  std::span<const float> steering = {};   // [n][n_experts] on the host, added to the logits; -infinity: the expert is never chosen
+  std::span<const int32_t> n_chosen = {}; // [n] on the host, 1..k: the row's other slots repeat its first expert with weight 0
 };
 
 /// A gated feed-forward: act(x.gate) * (x.up) . down; biases nullptr where the family has none.
@@ -164,7 +167,8 @@ struct DenseFfnArgs {
   const Weight* output_gate;  // [1][d] or nullptr: the result is multiplied by sigmoid(x . output_gate)
 };
 
-/// out[r] (+)= scale * sum_j weights[r][j] * ffn_{experts[r][j]}(x[r]); each distinct expert is read once per call.
+/// out[r] (+)= scale * sum_j weights[r][j] * ffn_{experts[r][j]}(x[r]); each distinct expert is read once per call, and slots
+/// of weight 0 not at all.
 struct MoeFfnArgs {
   Tensor out, x;           // [n][d] f32
   Tensor experts, weights; // [n][k]

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <bit>
+#include <cmath>
 #include <limits>
 
 namespace conclave {
@@ -98,6 +99,11 @@ std::vector<Candidate> best_candidates(std::span<const float> logits, size_t cou
 int32_t best_token(std::span<const float> logits) {
   const float max = maximum(logits);
   return static_cast<int32_t>(std::find(logits.begin(), logits.end(), max) - logits.begin());
+}
+
+float log_sum_exp(std::span<const float> logits) {
+  const float max = maximum(logits);
+  return max + static_cast<float>(std::log(sum_exp(logits, max)));
 }
 
 }  // namespace conclave

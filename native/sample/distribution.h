@@ -19,6 +19,8 @@ bool all_finite(std::span<const float> values);
 float maximum(std::span<const float> values);
 /// sum of exp((value - max)): relative error below 1e-6.
 double sum_exp(std::span<const float> logits, float max);
+/// log(sum exp(value)), the denominator of every log-probability of the row.
+float log_sum_exp(std::span<const float> logits);
 /// exp(x) for x <= 0, relative error below 3e-7; exactly 0 below -87.
 float exp_nonpositive(float x);
 /// The `count` best in order.

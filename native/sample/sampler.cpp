@@ -81,8 +81,7 @@ SampledToken Sampler::sample(std::span<float> logits, std::span<const int32_t> h
     throw Error(ErrorCode::kBadFile, "the model gave a logit that is not a number (token " + std::to_string(bad - logits.begin()) + " at position " +
                                          std::to_string(history.size()) + "); its weights may be damaged: check the file");
   }
-  const float max = maximum(logits);
-  const float log_total = max + static_cast<float>(std::log(sum_exp(logits, max)));
+  const float log_total = log_sum_exp(logits);
   SampledToken result{0, 0.f, {}};
   for (const Candidate& candidate : best_candidates(logits, static_cast<size_t>(options_.n_top_logprobs))) {
     result.top.push_back({candidate.token, candidate.logit - log_total});

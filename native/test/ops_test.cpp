@@ -1,6 +1,8 @@
 // Every op on every level that this machine has, against double-precision references. Bounds: `kArithmetic` where the
 // reference reads the same numbers as the kernel (float sums of some thousand terms), `kActivations` where it reads the
 // unquantised activations: int8 with the largest of 32 at 127 costs about 0.5 % of a random row's length.
+#include <limits>
+
 #include "ops_fixture.h"
 #include "ops_perf.h"
 
@@ -303,7 +305,7 @@ TEST("attend: types, groups, windows, sinks and softcap; unseen memory stays out
 
 // ---- routing -----------------------------------------------------------------------------------------------------
 
-struct RouteCase { std::vector<float> logits; RouterSpec spec; int k; std::vector<float> selection_bias; std::vector<int32_t> experts; std::vector<double> weights; const char* why; std::vector<float> expert_scale = {}; };
+struct RouteCase { std::vector<float> logits; RouterSpec spec; int k; std::vector<float> selection_bias; std::vector<int32_t> experts; std::vector<double> weights; const char* why; std::vector<float> expert_scale = {}; std::vector<float> steering = {}; int n_chosen = 0; };
 
 RouterSpec router(RouterScore score, RouterOrder order, bool renormalise, float scale) {
   RouterSpec spec;
@@ -322,6 +324,7 @@ std::vector<RouteCase> route_cases() {
   RouterSpec mixer = router(RouterScore::kSoftmax, RouterOrder::kSparseMixer, false, 1.f);
   mixer.jitter = 0.01f;
   const auto logistic = [](double x) { return 1 / (1 + std::exp(-x)); };
+  const float never = -std::numeric_limits<float>::infinity();
   return {
       {{0, 3, 1, 2}, router(RouterScore::kSoftmax, RouterOrder::kBeforeTopK, false, 1.f), 2, {}, {1, 3}, {e * e * e / all, e * e / all}, "OLMoE: softmax over all, kept as it is"},
       {{0, 3, 1, 2}, router(RouterScore::kSoftmax, RouterOrder::kBeforeTopK, true, 2.f), 2, {}, {1, 3}, {2 * e / (e + 1), 2 / (e + 1)}, "Mixtral: renormalised, scaled"},
@@ -332,6 +335,11 @@ std::vector<RouteCase> route_cases() {
       {{-100, -100, -100, -100}, router(RouterScore::kSigmoid, RouterOrder::kBeforeTopK, true, 1.f), 1, {}, {0}, {logistic(-100) / 6.103515625e-5}, "the renormalising sum has a floor"},
       {{1, 1.01f, -5, 0.995f}, mixer, 2, {}, {1, 0}, {1 / (1 + std::exp(-0.01) + std::exp(-0.015)), 1 / (1 + std::exp(-0.005))}, "SparseMixer: softmax over the near ones left"},
       {{0, 3, 1, 2}, router(RouterScore::kSoftmax, RouterOrder::kBeforeTopK, true, 1.f), 2, {}, {1, 3}, {5 * e / (e + 1), 7 / (e + 1)}, "Gemma 4: the chosen experts' own scales come last", {1, 5, 1, 7}},
+      {{0, 3, 1, 2}, router(RouterScore::kSoftmax, RouterOrder::kBeforeTopK, false, 1.f), 2, {}, {3, 2}, {e * e / (1 + e + e * e), e / (1 + e + e * e)}, "muted: a softmax over the others", {}, {0, never, 0, 0}},
+      {{0, 3, 1, 2}, router(RouterScore::kSigmoid, RouterOrder::kBeforeTopK, false, 1.f), 2, {0, 5, 0, 0}, {3, 2}, {logistic(2), logistic(1)}, "muted: its selection bias does not bring it back", {}, {0, never, 0, 0}},
+      {{0, 3, 1, 2}, router(RouterScore::kSoftmax, RouterOrder::kAfterTopK, false, 1.f), 2, {}, {0, 1}, {e / (e + 1), 1 / (e + 1)}, "boosted: as if its logit were larger", {}, {4, 0, 0, 0}},
+      {{0, 3, 1, 2}, router(RouterScore::kSoftmax, RouterOrder::kBeforeTopK, true, 1.f), 3, {}, {1, 3, 1}, {e / (e + 1), 1 / (e + 1), 0}, "fewer experts: the rest repeat the first with weight 0", {}, {0, 0, 0, 0}, 2},
+      {{1, 1.01f, -5, 0.995f}, mixer, 2, {}, {0, 3}, {1 / (1 + std::exp(-0.005)), 1}, "SparseMixer: a muted expert is not among the near ones", {}, {0, never, 0, 0}},
   };
 }
 
@@ -348,7 +356,12 @@ TEST("route: each family's rule, on logits chosen by hand") {
       std::vector<int32_t> ids(static_cast<size_t>(2 * c.k));
       const auto per_expert = [&](const std::vector<float>& values) { return Weight{reinterpret_cast<const std::byte*>(values.data()), DType::kF32, n_experts, 1, 1, "per expert", nullptr}; };
       const Weight bias = per_expert(c.selection_bias), scale = per_expert(c.expert_scale);
-      level.ops->route({{ids.data(), DType::kI32, 2, c.k, c.k}, weights.view, x.view, &weight.view, nullptr, c.selection_bias.empty() ? nullptr : &bias, c.expert_scale.empty() ? nullptr : &scale, c.spec, c.k});
+      std::vector<float> steering(c.steering);
+      steering.insert(steering.end(), c.steering.begin(), c.steering.end());   // both rows
+      const std::vector<int32_t> n_chosen(c.n_chosen > 0 ? 2 : 0, c.n_chosen);
+      level.ops->route({.experts = {ids.data(), DType::kI32, 2, c.k, c.k}, .weights = weights.view, .x = x.view, .router = &weight.view, .bias = nullptr,
+                        .selection_bias = c.selection_bias.empty() ? nullptr : &bias, .expert_scale = c.expert_scale.empty() ? nullptr : &scale, .spec = c.spec, .n_experts_used = c.k,
+                        .steering = steering, .n_chosen = n_chosen});
       for (int64_t r = 0; r < 2; ++r)
         for (int j = 0; j < c.k; ++j) {
           CHECK_MSG(ids[static_cast<size_t>(r * c.k + j)] == c.experts[static_cast<size_t>(j)], level.name + std::string(" ") + c.why + ": wrong expert");

@@ -155,16 +155,18 @@ void moe_ffn(CpuContext& context, const MoeFfnArgs& args) {
   for (int64_t row = 0; row < n; ++row)
     for (int64_t j = 0; j < k; ++j) {
       assert(args.experts.i32(row)[j] >= 0 && args.experts.i32(row)[j] < n_experts);
+      if (args.weights.f32(row)[j] == 0.f) continue;
       ++next[static_cast<size_t>(args.experts.i32(row)[j]) + 1];
     }
   for (size_t e = 0; e < static_cast<size_t>(n_experts); ++e) {
     next[e + 1] += next[e];
     if (next[e + 1] > next[e]) work.experts.push_back({static_cast<int64_t>(e), next[e], next[e + 1]});
   }
-  work.rows.resize(static_cast<size_t>(n * k));
-  work.weights.resize(static_cast<size_t>(n * k));
+  work.rows.resize(static_cast<size_t>(next.back()));
+  work.weights.resize(static_cast<size_t>(next.back()));
   for (int64_t row = 0; row < n; ++row)
     for (int64_t j = 0; j < k; ++j) {
+      if (args.weights.f32(row)[j] == 0.f) continue;
       const size_t pair = static_cast<size_t>(next[static_cast<size_t>(args.experts.i32(row)[j])]++);
       work.rows[pair] = static_cast<int32_t>(row);
       work.weights[pair] = args.weights.f32(row)[j] * args.scale;

@@ -79,9 +79,9 @@ void sparse_mixer(std::span<const float> logits, float jitter, int k, int32_t* e
   }
 }
 
-void choose(const RouteArgs& args, std::span<float> logits, std::span<const float> selection_bias, std::span<const float> expert_scale, int32_t* experts, float* weights) {
+void choose(const RouteArgs& args, std::span<float> logits, std::span<const float> selection_bias, std::span<const float> expert_scale, std::span<const float> steering, int k, int32_t* experts, float* weights) {
   const RouterSpec& spec = args.spec;
-  const int k = args.n_experts_used;
+  for (size_t e = 0; e < steering.size(); ++e) logits[e] += steering[e];
   if (spec.order == RouterOrder::kSparseMixer) {
     sparse_mixer(logits, spec.jitter, k, experts, weights);
   } else {
@@ -89,6 +89,9 @@ void choose(const RouteArgs& args, std::span<float> logits, std::span<const floa
     if (before) score(spec.score, logits);
     std::vector<float> selection(logits.begin(), logits.end());
     for (size_t e = 0; e < selection_bias.size(); ++e) selection[e] += selection_bias[e];
+    for (size_t e = 0; e < steering.size(); ++e) {
+      if (steering[e] == kNever) selection[e] = kNever;   // a score of 0 plus its bias could win
+    }
     if (spec.n_groups > 1 && spec.n_groups_used < spec.n_groups) limit_groups(spec, !selection_bias.empty(), selection);
     top_k(selection, k, experts);
     for (int j = 0; j < k; ++j) weights[j] = logits[static_cast<size_t>(experts[j])];
@@ -99,6 +102,8 @@ void choose(const RouteArgs& args, std::span<float> logits, std::span<const floa
     for (int j = 0; j < k; ++j) weights[j] /= sum;
   }
   for (int j = 0; j < k; ++j) weights[j] *= expert_scale.empty() ? spec.scale : spec.scale * expert_scale[static_cast<size_t>(experts[j])];
+  std::fill(experts + k, experts + args.n_experts_used, experts[0]);
+  std::fill(weights + k, weights + args.n_experts_used, 0.f);
 }
 
 }  // namespace
@@ -107,6 +112,7 @@ void route(CpuContext& context, const RouteArgs& args) {
   const int64_t n = args.x.n_rows, n_experts = args.router->d_out;
   if (n == 0) return;
   assert(args.n_experts_used >= 1 && args.n_experts_used <= n_experts && args.experts.d_row == args.n_experts_used);
+  assert(args.steering.size() % static_cast<size_t>(n * n_experts) == 0 && args.n_chosen.size() % static_cast<size_t>(n) == 0);
   Tensor all{context.logits.get<float>(static_cast<size_t>(n * n_experts)), DType::kF32, n, n_experts, n_experts};
   const MatmulOutput output{all, args.router, args.bias, args.spec.logit_scale, false};
   matmul(context, args.x, {&output, 1});
@@ -115,11 +121,15 @@ void route(CpuContext& context, const RouteArgs& args) {
     if (weight) load_parameter(*weight, 0, 0, n_experts, values.data());
     return values;
   };
+  const auto of_row = [](std::span<const float> values, int64_t row, int64_t count) {
+    return values.empty() ? values : values.subspan(static_cast<size_t>(row * count), static_cast<size_t>(count));
+  };
   const std::vector<float> selection_bias = per_expert(args.selection_bias), expert_scale = per_expert(args.expert_scale);
   constexpr int64_t kRowsAPiece = 16;
   context.pool.parallel_for((n + kRowsAPiece - 1) / kRowsAPiece, [&](int64_t piece, int) {
     for (int64_t row = piece * kRowsAPiece; row < n && row < (piece + 1) * kRowsAPiece; ++row)
-      choose(args, {all.f32(row), static_cast<size_t>(n_experts)}, selection_bias, expert_scale, args.experts.i32(row), args.weights.f32(row));
+      choose(args, {all.f32(row), static_cast<size_t>(n_experts)}, selection_bias, expert_scale, of_row(args.steering, row, n_experts),
+             args.n_chosen.empty() ? args.n_experts_used : args.n_chosen[static_cast<size_t>(row)], args.experts.i32(row), args.weights.f32(row));
   });
 }
 
