@@ -65,7 +65,7 @@ export function createApp(options: AppOptions): App {
   for (const [index, message] of warnings.entries()) notify({ id: `database-${index}`, level: "warning", message });
 
   const settings = createSettingsService({ database, publish });
-  const experts = createExpertsService({ database });
+  const experts = createExpertsService({ database, publish });
   const models = createModelsService({
     database,
     engine,
@@ -107,6 +107,7 @@ export function createApp(options: AppOptions): App {
     models,
     preferences: settings.current,
     traces: experts,
+    steering: { of: experts.steeringOf, copy: experts.copySteering },
     publish,
     onStorageTrouble: (reason) =>
       notify(

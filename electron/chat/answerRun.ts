@@ -77,6 +77,7 @@ export function startAnswer(
         sampler: plan.sampler,
         seed: run.seed,
         ...(run.draft === null ? {} : { draft: run.draft }),
+        ...(prepared.prompt.steering === null ? {} : { steering: prepared.prompt.steering }),
         ...(plan.answerStart === "" ? {} : { answerStart: plan.answerStart }),
       },
       {

@@ -27,6 +27,7 @@ import { createConversations } from "./conversations.ts";
 import { createMessageEdits } from "./messageEdits.ts";
 import { promptStart, withSummary } from "./promptPlan.ts";
 import { createSummarizer } from "./summarizer.ts";
+import { scoreAnswer } from "./scoring.ts";
 import { createTitler } from "./titler.ts";
 import { textOf } from "./transcript.ts";
 import { createTurns, type TurnDependencies } from "./turns.ts";
@@ -37,7 +38,7 @@ export type ChatDependencies = Omit<
   TurnDependencies,
   "engine" | "now" | "conversations" | "store" | "contextFit" | "titler" | "isSummarising"
 > & {
-  readonly engine: Pick<EngineApi, "run" | "status" | "countTokens" | "countPrompt">;
+  readonly engine: Pick<EngineApi, "run" | "status" | "countTokens" | "countPrompt" | "score">;
   /** Storing answers fails (reason), or works again (null). */
   readonly onStorageTrouble: (reason: WireError | null) => void;
   readonly now?: () => number;
@@ -202,18 +203,22 @@ export function createChatService(dependencies: ChatDependencies): ChatService {
       if (parentId !== null) conversations.message(conversationId, parentId);
       return turns.start({ conversationId, parentId, text, attachmentIds });
     },
-    async regenerate({ messageId, modelId, sampler, exactly }) {
+    async regenerate({ messageId, modelId, sampler, exactly, steered }) {
       const message = conversations.message(null, messageId);
       conversations.get(message.conversationId);
       const asked = message.role === "user" ? message.id : message.parentId;
       if (asked === null) throw new AppError("bad-argument", "This answer has no question to answer again.");
       const request = { conversationId: message.conversationId, parentId: asked, text: null };
-      if (exactly !== true) return turns.start({ ...request, modelId, sampler });
+      if (exactly !== true) return turns.start({ ...request, modelId, sampler, steered });
       const { run } = message;
       if (run === null) throw new AppError("bad-argument", "This answer was written by hand, so no run made it.");
       const taken = run.prompt?.continuedFrom ?? 0;
       const continues = taken > 0 ? { messageId, text: textOf(message).slice(0, taken) } : undefined;
       return turns.start({ ...request, modelId: run.modelId, like: run, continues });
+    },
+    async scoreAnswer({ messageId, steering }) {
+      const message = conversations.message(null, messageId);
+      return scoreAnswer({ ...dependencies, conversations, contextFit }, message, steering);
     },
     async continueAnswer({ messageId }) {
       const { conversationId, parentId, ...answer } = answerOf(messageId);

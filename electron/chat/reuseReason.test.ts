@@ -1,3 +1,4 @@
+import type { Steering } from "../contract/steering.ts";
 import { describe, expect, it } from "vitest";
 import type { ChatTurn } from "../engine/engineApi.ts";
 import { explainReuse, type PastPrompt, type PromptShape } from "./reuseReason.ts";
@@ -8,6 +9,7 @@ const shape: PromptShape = {
   engine: 1,
   modelId: "m",
   templateId: "model",
+  steering: null,
   systemPrompt: "",
   summary: "",
   droppedMessages: 0,
@@ -17,6 +19,8 @@ const past: PastPrompt = { ...shape, promptTokens: 1000, answer: "2" };
 const next: PromptShape = { ...shape, turns: [...shape.turns, assistant("2"), user("Three")] };
 const kindOf = (previous: PastPrompt | null, current: PromptShape, reused: number, answeredBefore = false) =>
   explainReuse(previous, current, answeredBefore, reused);
+
+const steering: Steering = { modelId: "m", expertsUsed: 1, biases: [] };
 
 describe("why tokens were computed again", () => {
   it("is nothing special when only the new turn was", () =>
@@ -41,6 +45,7 @@ describe("why tokens were computed again", () => {
   it.each([
     ["other-model", { modelId: "n" }],
     ["template-changed", { templateId: "chatml" }],
+    ["steering-changed", { steering }],
     ["system-changed", { systemPrompt: "Be brief." }],
     ["context-moved", { droppedMessages: 2 }],
   ] as const)("is %s", (kind, change) => expect(kindOf(past, { ...next, ...change }, 0).kind).toBe(kind));

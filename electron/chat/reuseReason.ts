@@ -1,6 +1,7 @@
 // Pure: why a prompt's tokens were computed again instead of being taken from the engine's memory. Compares what was sent
 // with what the same conversation sent last time; the engine itself only says how many tokens it could reuse.
 import type { ReuseReason } from "../contract/chat.ts";
+import type { Steering } from "../contract/steering.ts";
 import type { ChatTurn } from "../engine/engineApi.ts";
 
 /** What was sent to the engine for one run. */
@@ -13,6 +14,8 @@ export interface PromptShape {
   readonly systemPrompt: string;
   /** Of older turns; '' for none. */
   readonly summary: string;
+  /** What was computed under one steering is of no use to another. */
+  readonly steering: Steering | null;
   /** Older messages that did not fit. */
   readonly droppedMessages: number;
   /** Without the system prompt. */
@@ -47,6 +50,7 @@ export function explainReuse(
   if (previous.modelId !== current.modelId) return reason("other-model");
   if (previous.engine !== current.engine) return reason("engine-restarted");
   if (previous.templateId !== current.templateId) return reason("template-changed");
+  if (JSON.stringify(previous.steering) !== JSON.stringify(current.steering)) return reason("steering-changed");
   if (previous.systemPrompt !== current.systemPrompt) return reason("system-changed");
   const told = previous.summary !== current.summary;
   if (told || previous.droppedMessages !== current.droppedMessages) return reason("context-moved");

@@ -8,6 +8,7 @@ import type { Publish } from "../contract/ipc.ts";
 import type { LoadedModel } from "../contract/models.ts";
 import { sendAttachments } from "../db/attachments.ts";
 import { findConversation, nameUntitled, updateConversation } from "../db/conversations.ts";
+import type { Steering } from "../contract/steering.ts";
 import type { Database } from "../db/database.ts";
 import { insertMessage } from "../db/messages.ts";
 import { insertRun } from "../db/runs.ts";
@@ -59,6 +60,11 @@ export interface TurnDependencies {
     begin(messageId: string, fromMessageId: string, textLength: number): number | null;
   };
   readonly prefixes: ConversationPrefixes;
+  readonly steering: {
+    /** How a conversation's answers by this model are steered; null: as it was trained. */
+    of(conversationId: string, modelId: string): Steering | null;
+    copy(fromConversationId: string, toConversationId: string): void;
+  };
   readonly publish: Publish;
   readonly log: (event: string, facts: Readonly<Record<string, string | number | null>>) => void;
   readonly now: () => number;
@@ -84,6 +90,8 @@ export interface TurnRequest {
   readonly attachmentIds?: readonly string[] | undefined;
   readonly modelId?: string | undefined;
   readonly sampler?: Conversation["sampler"] | undefined;
+  /** false: as trained, whatever the conversation says. */
+  readonly steered?: boolean | undefined;
   /** The answer that is continued, and its words. */
   readonly continues?: { readonly messageId: string; readonly text: string } | undefined;
   /** Makes the prompt as this run's was. */
@@ -265,6 +273,7 @@ export function createTurns(dependencies: TurnDependencies): Turns {
     const answerStart = request.continues?.text ?? "";
     const like = request.like?.prompt ?? null;
     const template = like === null ? prefixes.appliedTo(conversation.id) : like.template;
+    const steering = like === null ? steeringFor(request, model) : like.steering;
     const beginning = beginningOf(conversation, dependencies.preferences(), prefixes.prefix(template));
     const turns = conversations.turns(conversation.id, parentId);
     const begins = promptStart(turns, conversation.contextStartId, listSummaries(database, conversation.id));
@@ -289,6 +298,7 @@ export function createTurns(dependencies: TurnDependencies): Turns {
       templateId: `${run.templateId} ${template?.templateId ?? ""} ${template?.version ?? ""}`,
       systemPrompt: summary === null ? systemPrompt : beginning.systemPrompt,
       summary: summary?.text ?? "",
+      steering,
       droppedMessages: fitted.dropped.droppedMessages,
       turns: fitted.turns,
     };
@@ -299,9 +309,13 @@ export function createTurns(dependencies: TurnDependencies): Turns {
       continuedFrom: answerStart.length,
       template,
       summaryId: like === null ? (summary?.id ?? null) : like.summaryId,
+      steering,
     };
     return { messages: fitted.messages, prompt, explain: explainer(message, shape) };
   }
+
+  const steeringFor = (request: TurnRequest, model: AnsweringModel): Steering | null =>
+    request.steered === false ? null : dependencies.steering.of(request.conversationId, model.id);
 
   function explainer(message: Message, shape: PromptShape): (timings: Timings, answer: string) => ReuseReason {
     const { conversationId } = message;
@@ -367,6 +381,7 @@ export function createTurns(dependencies: TurnDependencies): Turns {
     isAnyBusy: () => starting.size > 0 || runs.size > 0,
     shareMemory(from, to) {
       prefixes.copy(from, to);
+      dependencies.steering.copy(from, to);
       const known = past.get(from);
       if (known !== undefined) past.set(to, known);
     },

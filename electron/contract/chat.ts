@@ -3,6 +3,7 @@ import { z } from "zod";
 import { attachmentSchema, maxAttachments } from "./attachments.ts";
 import { wireErrorSchema } from "./errors.ts";
 import { call, event, service } from "./service.ts";
+import { steeringSchema } from "./steering.ts";
 
 export const idSchema = z.string().min(1).max(64);
 /** Milliseconds since 1970. */
@@ -121,6 +122,8 @@ export const runPromptSchema = z.object({
   template: appliedTemplateSchema.nullable().default(null),
   /** The summary of what is above the first message; its text is part of `systemPrompt`. */
   summaryId: idSchema.nullable().default(null),
+  /** How the experts were steered; null: they were not. */
+  steering: steeringSchema.nullable().default(null),
 });
 export type RunPrompt = z.infer<typeof runPromptSchema>;
 
@@ -131,6 +134,7 @@ export const reuseKinds = [
   "edited", // turn `turn` differs from last time
   "system-changed",
   "template-changed",
+  "steering-changed",
   "other-model",
   "context-moved", // older turns were left out, so everything after them moved
   "evicted", // it had been computed, but the memory was given to something else
@@ -269,8 +273,18 @@ export const chat = service({
         modelId: idSchema.optional(),
         sampler: samplerSchema.partial().optional(),
         exactly: z.boolean().optional(),
+        /** false: as the model was trained, whatever the conversation says. */
+        steered: z.boolean().optional(),
       }),
       turnStarted,
+    ),
+    /**
+     * How well a model expects an answer's words after the prompt that it was given: the mean log-probability (nats) of a token,
+     * with this steering and without any. Needs the model that wrote it.
+     */
+    scoreAnswer: call(
+      z.object({ messageId: idSchema, steering: steeringSchema }),
+      z.object({ tokens: z.number(), unsteered: z.number(), steered: z.number() }),
     ),
     /** A new version of an answer that begins with all its words and goes on from there. */
     continueAnswer: call(z.object({ messageId: idSchema }), turnStarted),

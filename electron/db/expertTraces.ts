@@ -1,4 +1,5 @@
 // The expert_traces table: one compact blob per answer; what is in it is the experts service's business.
+import { type AppliedTemplate, runPromptSchema } from "../contract/chat.ts";
 import type { Database } from "./database.ts";
 
 export function saveTrace(db: Database, messageId: string, trace: Uint8Array): void {
@@ -13,3 +14,70 @@ export function saveTrace(db: Database, messageId: string, trace: Uint8Array): v
 export function readTrace(db: Database, messageId: string): Uint8Array | undefined {
   return db.first(db.build.selectFrom("expert_traces").select("trace").where("message_id", "=", messageId))?.trace;
 }
+
+/** An answer with a trace, and what it may be told apart by. */
+export interface TracedAnswer {
+  readonly messageId: string;
+  readonly conversationId: string;
+  readonly title: string;
+  readonly folderId: string | null;
+  readonly folder: string | null;
+  readonly template: AppliedTemplate | null;
+  /** '' unless asked for. */
+  readonly text: string;
+}
+
+const tracedQuery = (db: Database, modelId: string) =>
+  db.build
+    .selectFrom("expert_traces")
+    .innerJoin("messages", "messages.id", "expert_traces.message_id")
+    .innerJoin("runs", "runs.message_id", "messages.id")
+    .innerJoin("conversations", "conversations.id", "messages.conversation_id")
+    .where("runs.model_id", "=", modelId)
+    .where("messages.deleted_at", "is", null)
+    .where("conversations.deleted_at", "is", null);
+
+export const tracedAnswersQuery = (db: Database, modelId: string, limit: number) =>
+  tracedQuery(db, modelId)
+    .leftJoin("folders", "folders.id", "conversations.folder_id")
+    .select([
+      "messages.id as messageId",
+      "messages.conversation_id as conversationId",
+      "conversations.title as title",
+      "conversations.folder_id as folderId",
+      "folders.name as folder",
+      "runs.prompt as prompt",
+    ])
+    .orderBy("messages.seq", "desc")
+    .limit(limit);
+
+/** A model's answers that have a trace, newest first; deleted ones are left out. */
+export function listTracedAnswers(db: Database, modelId: string, limit: number, withText: boolean): TracedAnswer[] {
+  return db.all(tracedAnswersQuery(db, modelId, limit)).map(({ prompt, ...answer }) => ({
+    ...answer,
+    template: templateOf(prompt),
+    text: withText ? textOf(db, answer.messageId) : "",
+  }));
+}
+
+export const countTracedAnswers = (db: Database, modelId: string): number =>
+  db.first(tracedQuery(db, modelId).select(({ fn }) => fn.countAll<number>().as("answers")))?.answers ?? 0;
+
+/** A record that this version does not understand names no template. */
+function templateOf(prompt: string | null): AppliedTemplate | null {
+  if (prompt === null) return null;
+  return runPromptSchema.safeParse(JSON.parse(prompt)).data?.template ?? null;
+}
+
+const textOf = (db: Database, messageId: string): string =>
+  db
+    .all(
+      db.build
+        .selectFrom("message_parts")
+        .select("text")
+        .where("message_id", "=", messageId)
+        .where("type", "=", "text")
+        .orderBy("position"),
+    )
+    .map(({ text }) => text)
+    .join("");

@@ -134,6 +134,12 @@ export interface ExpertTracesTable {
   trace: Uint8Array;
 }
 
+export interface ConversationSteeringTable {
+  conversation_id: string;
+  /** JSON of a ConversationSteering. */
+  steering: string;
+}
+
 export interface TemplatesTable {
   id: string;
   slug: string;
@@ -222,6 +228,7 @@ export interface Schema {
   summaries: SummariesTable;
   runs: RunsTable;
   expert_traces: ExpertTracesTable;
+  conversation_steering: ConversationSteeringTable;
   templates: TemplatesTable;
   template_versions: TemplateVersionsTable;
   conversation_templates: ConversationTemplatesTable;

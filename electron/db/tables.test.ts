@@ -213,6 +213,7 @@ describe("runs", () => {
       continuedFrom: 0,
       template: null,
       summaryId: null,
+      steering: null,
     };
     const reuse = { kind: "edited" as const, turn: 3 };
     finishRun(db, "r", { engineVersion: "1", stopReason: "max-tokens", error, timings, prompt, reuse });

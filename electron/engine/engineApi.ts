@@ -3,6 +3,7 @@
 import type { Draft, Sampler, StopReason, Timings } from "../contract/chat.ts";
 import type { EngineStatus } from "../contract/engine.ts";
 import type { TraceChunk } from "../contract/experts.ts";
+import type { Steering } from "../contract/steering.ts";
 
 /** What the header of a model file says, read in the engine process so that a hostile file cannot hurt the app. */
 export interface InspectedModel {
@@ -60,6 +61,23 @@ export interface RunRequest {
   readonly draft?: Draft | undefined;
   /** Words the answer already has; it goes on behind them. */
   readonly answerStart?: string | undefined;
+  /** Absent: the experts are chosen as the model was trained. Its modelId is the caller's business. */
+  readonly steering?: EngineSteering | undefined;
+}
+
+export type EngineSteering = Pick<Steering, "expertsUsed" | "biases">;
+
+export interface ScoreRequest {
+  readonly messages: readonly ChatTurn[];
+  readonly answer: string;
+  readonly steering?: EngineSteering | undefined;
+}
+
+export interface Score {
+  /** Of the answer; its first ones where the context holds no more. */
+  readonly tokens: number;
+  /** Sum of their log-probabilities, in nats. */
+  readonly logprob: number;
 }
 
 export interface RunEvents {
@@ -121,6 +139,8 @@ export interface EngineApi {
   countTokens(text: string): Promise<number>;
   /** Tokens of the whole prompt that `run` would make of these messages. */
   countPrompt(messages: readonly ChatTurn[]): Promise<number>;
+  /** How well the model expects an answer after these messages. */
+  score(request: ScoreRequest): Promise<Score>;
   /** What the prompts of two conversations have in common, as tokens of the loaded model. */
   commonTokens(first: readonly ChatTurn[], second: readonly ChatTurn[]): Promise<TokenIds>;
   /** How many leading tokens the engine holds in memory; nothing is loaded for the question: 0 without a model. */

@@ -15,6 +15,8 @@ import type {
   RunHandle,
   RunRequest,
   RunResult,
+  Score,
+  ScoreRequest,
   TokenIds,
   WarmedPrefix,
   WarmRequest,
@@ -153,6 +155,11 @@ class EngineClient implements EngineApi {
   async countPrompt(messages: readonly ChatTurn[]): Promise<number> {
     const link = await this.#readyWithModel();
     return link.call("countPrompt", { messages: [...messages] });
+  }
+
+  async score({ messages, answer, steering }: ScoreRequest): Promise<Score> {
+    const link = await this.#readyWithModel();
+    return link.call("score", { messages: [...messages], answer, steering });
   }
 
   async commonTokens(first: readonly ChatTurn[], second: readonly ChatTurn[]): Promise<TokenIds> {

@@ -6,6 +6,7 @@ import type * as Native from "../../native/index.d.ts";
 import { AppError } from "../contract/errors.ts";
 import { AnswerSender } from "./answerSender.ts";
 import { AnswerStream } from "./answerStream.ts";
+import { nativeSteering, scoreAnswer, type ScoringEngine } from "./scoring.ts";
 import { hostError, nativeError } from "./hostError.ts";
 import { openHostPort } from "./hostPort.ts";
 import { readModelText, type ModelText } from "./modelText.ts";
@@ -71,6 +72,10 @@ class Host {
       // One moment for both: a template that spells out the time must not make them differ.
       const now = new Date();
       return commonPrefix(encoder.encode(first, now), encoder.encode(second, now));
+    },
+    score: async (request) => {
+      const { engine, text, info } = this.#served();
+      return scoreAnswer({ context: info.context, score: (wanted) => score(engine, wanted) }, text.encoder, request);
     },
     knownPrefix: async ({ tokens }) => this.#model?.engine.knownPrefix(tokens) ?? 0,
     warmPrefix: (request) => {
@@ -205,11 +210,12 @@ class Host {
     return info;
   }
 
-  #startRun({ id, request: { messages, sampler, seed, draft, answerStart } }: RunMessage): void {
+  #startRun({ id, request: { messages, sampler, seed, draft, answerStart, steering } }: RunMessage): void {
     try {
       const { engine, text, info } = this.#served();
       const tokens = text.encoder.encode(messages, new Date(), answerStart);
-      const stream = this.#answerStream(text, info, sampler.stop, answerStart !== undefined && answerStart !== "");
+      const routed = steering?.expertsUsed == null ? info : { ...info, expertsUsed: steering.expertsUsed };
+      const stream = this.#answerStream(text, routed, sampler.stop, answerStart !== undefined && answerStart !== "");
       const sender = new AnswerSender(stream, runCredits, (piece) => this.#port.send({ kind: "tokens", id, ...piece }));
       const { maxTokens, stop: _, ...options } = sampler;
       const stopTokens = Uint32Array.from(text.tokenizer.ends);
@@ -219,6 +225,7 @@ class Host {
         stopTokens,
         sampler: { ...options, seed },
         draft: draft ?? { mode: "off" as const },
+        ...(steering === undefined ? {} : { steering: nativeSteering(steering) }),
       };
       const native = engine.request(submitted, (batch) => this.#progress(id, batch));
       this.#runs.set(id, { sender, stream, expertsUsed: info.expertsUsed, cancel: () => native.cancel() });
@@ -275,6 +282,19 @@ function compute(engine: Native.Engine, tokens: Uint32Array): Promise<boolean> {
     engine.request({ tokens, maxTokens: 0 }, ({ ended, failed }) => {
       if (failed !== undefined) reject(nativeError(failed.code, failed.message));
       else if (ended !== undefined) resolve(ended.reason !== "cancelled");
+    });
+  });
+}
+
+/** The log-probabilities of a prompt's tokens from `scoreFrom` on. */
+function score(engine: Native.Engine, wanted: Parameters<ScoringEngine["score"]>[0]): Promise<number[]> {
+  return new Promise((resolve, reject) => {
+    const found: number[] = [];
+    engine.request({ ...wanted, maxTokens: 0 }, ({ scores, ended, failed }) => {
+      found.push(...scores);
+      if (failed !== undefined) reject(nativeError(failed.code, failed.message));
+      else if (ended?.reason === "cancelled") reject(new AppError("cancelled", "The scoring was cancelled."));
+      else if (ended !== undefined) resolve(found);
     });
   });
 }

@@ -4,6 +4,7 @@ import { z } from "zod";
 import { draftSchema, samplerSchema, stopReasonSchema, timingsSchema } from "../contract/chat.ts";
 import { wireErrorSchema } from "../contract/errors.ts";
 import { traceChunkSchema } from "../contract/experts.ts";
+import { steeringSchema } from "../contract/steering.ts";
 
 /** Pieces of one run that may be on their way at once; the receiver returns a credit for each. */
 export const runCredits = 32;
@@ -27,12 +28,15 @@ export const loadRequestSchema = z.object({
 
 const messages = z.array(z.object({ role: z.enum(["system", "user", "assistant"]), content: z.string() }));
 
+const steering = steeringSchema.pick({ expertsUsed: true, biases: true });
+
 export const runRequestSchema = z.object({
   messages,
   sampler: samplerSchema,
   seed: z.number().int().nonnegative(),
   draft: draftSchema.optional(),
   answerStart: z.string().optional(),
+  steering: steering.optional(),
 });
 
 const inspected = {
@@ -69,6 +73,10 @@ export const hostCalls = {
   unload: { input: z.object({}), output: z.null() },
   countTokens: { input: z.object({ text: z.string() }), output: z.number() },
   countPrompt: { input: z.object({ messages }), output: z.number() },
+  score: {
+    input: z.object({ messages, answer: z.string(), steering: steering.optional() }),
+    output: z.object({ tokens: z.number(), logprob: z.number() }),
+  },
   commonTokens: { input: z.object({ first: messages, second: messages }), output: tokenIds },
   knownPrefix: { input: z.object({ tokens: tokenIds }), output: z.number() },
   warmPrefix: {

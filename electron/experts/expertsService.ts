@@ -1,10 +1,19 @@
 // Which experts wrote which answer: gathers the routing of answers that are being written, stores it with the finished
 // message, and gives both back. Statistics over traces belong here too.
-import type { ServiceHandlers } from "../contract/ipc.ts";
-import type { TraceChunk } from "../contract/experts.ts";
+import { AppError } from "../contract/errors.ts";
+import type { Publish, ServiceHandlers } from "../contract/ipc.ts";
+import { inOrder, isUnsteered, type Steering } from "../contract/steering.ts";
+import { maxCountedAnswers, type TraceChunk, type TraceCounts } from "../contract/experts.ts";
 import type { Database } from "../db/database.ts";
-import { readTrace, saveTrace } from "../db/expertTraces.ts";
+import { countTracedAnswers, listTracedAnswers, readTrace, saveTrace } from "../db/expertTraces.ts";
+import { findConversation } from "../db/conversations.ts";
+import { findSteering, saveSteering } from "../db/steering.ts";
 import { decodeTrace, encodeTrace } from "./traceCodec.ts";
+import { addCounts, countTrace, emptyCounts, sameShape } from "./traceCounts.ts";
+import { sortIntoTopics } from "./topics.ts";
+
+/** Traces are read a few at a time, so that a stop or a token does not wait for a thousand of them. */
+const tracesAtOnce = 16;
 
 export interface ExpertsService extends ServiceHandlers<"experts"> {
   /** Adds tokens to the live trace of an answer. */
@@ -18,10 +27,36 @@ export interface ExpertsService extends ServiceHandlers<"experts"> {
   store(messageId: string): boolean;
   /** Drops the live trace, once it is stored or unwanted. */
   forget(messageId: string): void;
+  /** How a conversation's answers by this model are steered; null: as it was trained. */
+  steeringOf(conversationId: string, modelId: string): Steering | null;
+  copySteering(fromConversationId: string, toConversationId: string): void;
 }
 
-export function createExpertsService({ database }: { database: Database }): ExpertsService {
+export interface ExpertsDependencies {
+  readonly database: Database;
+  readonly publish: Publish;
+}
+
+export function createExpertsService({ database, publish }: ExpertsDependencies): ExpertsService {
   const live = new Map<string, TraceChunk[]>();
+
+  function stored(messageId: string): TraceChunk | null {
+    const blob = readTrace(database, messageId);
+    return blob === undefined ? null : decodeTrace(blob);
+  }
+
+  /** Visits the stored traces of these messages; a damaged one counts as none, for it would hide all the others. */
+  async function eachTrace<M>(
+    messages: readonly M[],
+    idOf: (message: M) => string,
+    visit: (message: M, trace: TraceChunk) => void,
+  ): Promise<void> {
+    for (const [index, message] of messages.entries()) {
+      if (index % tracesAtOnce === tracesAtOnce - 1) await new Promise((resolve) => setImmediate(resolve));
+      const trace = readable(() => stored(idOf(message)));
+      if (trace !== null) visit(message, trace);
+    }
+  }
 
   return {
     append(messageId, chunk) {
@@ -30,9 +65,8 @@ export function createExpertsService({ database }: { database: Database }): Expe
       else chunks.push(chunk);
     },
     begin(messageId, fromMessageId, textLength) {
-      const blob = readTrace(database, fromMessageId);
-      if (blob === undefined) return null;
-      const trace = decodeTrace(blob);
+      const trace = stored(fromMessageId);
+      if (trace === null) return null;
       if (trace.textLengths.reduce((sum, length) => sum + length, 0) !== textLength) return null;
       live.set(messageId, [trace]);
       return trace.tokens;
@@ -44,13 +78,59 @@ export function createExpertsService({ database }: { database: Database }): Expe
       return true;
     },
     forget: (messageId) => void live.delete(messageId),
+    steeringOf(conversationId, modelId) {
+      const chosen = findSteering(database, conversationId);
+      if (chosen === null || !chosen.on || chosen.steering.modelId !== modelId) return null;
+      return isUnsteered(chosen.steering) ? null : chosen.steering;
+    },
+    copySteering(from, to) {
+      const chosen = findSteering(database, from);
+      if (chosen !== null) saveSteering(database, to, chosen);
+    },
+    getSteering: async ({ conversationId }) => findSteering(database, conversationId),
+    async setSteering({ conversationId, steering: chosen }) {
+      if (findConversation(database, conversationId) === undefined)
+        throw new AppError("not-found", "This conversation is not there any more.");
+      const ordered = chosen && {
+        ...chosen,
+        steering: { ...chosen.steering, biases: inOrder(chosen.steering.biases) },
+      };
+      saveSteering(database, conversationId, ordered);
+      publish("experts", "steeringChanged", { conversationId, steering: ordered });
+      return null;
+    },
     async getTrace({ messageId }) {
       const chunks = live.get(messageId);
-      if (chunks !== undefined) return joinChunks(chunks);
-      const blob = readTrace(database, messageId);
-      return blob === undefined ? null : decodeTrace(blob);
+      return chunks === undefined ? stored(messageId) : joinChunks(chunks);
+    },
+    async getCounts({ messageIds }) {
+      let sum: TraceCounts | null = null;
+      await eachTrace(
+        messageIds,
+        (id) => id,
+        (_, trace) => {
+          sum ??= emptyCounts(trace);
+          if (sameShape(sum, trace)) sum = addCounts(sum, countTrace(trace));
+        },
+      );
+      return sum;
+    },
+    async getTopics({ by, modelId }) {
+      const answers = listTracedAnswers(database, modelId, maxCountedAnswers, by === "kind");
+      const topics = sortIntoTopics(by);
+      await eachTrace(answers, ({ messageId }) => messageId, topics.add);
+      return { topics: topics.list(), answers: countTracedAnswers(database, modelId), counted: answers.length };
     },
   };
+}
+
+function readable(read: () => TraceChunk | null): TraceChunk | null {
+  try {
+    return read();
+  } catch (error) {
+    if (error instanceof AppError && error.code === "bad-file") return null;
+    throw error;
+  }
 }
 
 /** One chunk for all. Chunks of another shape than the first (the model changed under the run) end it. */

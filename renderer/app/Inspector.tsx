@@ -17,7 +17,13 @@ const tabs = [
 function ExpertsOfThread({ width }: { readonly width: number }) {
   const answers = useShownBranch()
     .filter((message) => message.role === "assistant")
-    .map((message) => ({ id: message.id, text: textOf(message), generating: message.state === "generating" }));
+    .map((message) => ({
+      id: message.id,
+      text: textOf(message),
+      generating: message.state === "generating",
+      conversationId: message.conversationId,
+      run: message.run,
+    }));
   return <ExpertsPane width={width} answers={answers} />;
 }
 

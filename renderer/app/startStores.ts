@@ -5,6 +5,7 @@ import { startContextStore } from "../chat/contextStore.ts";
 import { startDraftStore } from "../chat/draftStore.ts";
 import { startLibraryStore } from "../chat/libraryStore.ts";
 import { startSummaryStore } from "../chat/transcript/summaryStore.ts";
+import { startSteeringStore } from "../experts/steeringStore.ts";
 import { startTraceStore } from "../experts/traceStore.ts";
 import { startModelsStore } from "../models/modelsStore.ts";
 import { startLanguage } from "../platform/language.ts";
@@ -26,5 +27,6 @@ export function startStores(): void {
   startLibraryStore();
   startDraftStore();
   startTraceStore();
+  startSteeringStore();
   startTemplatesStore();
 }

@@ -8,7 +8,7 @@ import { formatDateTime, formatDuration, formatNumber } from "../ui/format.ts";
 import { Modal } from "../ui/Modal.tsx";
 import { runAgainExactly, shownRunId } from "./actions/messageActions.ts";
 import { useChat } from "./chatStore.ts";
-import { draftWords, reuseWords, whySlow } from "./runWords.ts";
+import { draftWords, reuseWords, steeringWords, whySlow } from "./runWords.ts";
 
 type Fact = readonly [label: string, value: string];
 
@@ -61,6 +61,7 @@ function outcome(run: Run): Fact[] {
       t("chat.template"),
       t("chat.templateVersion", { name: prompt.template.name, version: prompt.template.version }),
     ]);
+  if (prompt?.steering != null) facts.push([t("chat.steering"), steeringWords(prompt.steering)]);
   if (prompt !== null && prompt.droppedMessages > 0) {
     facts.push([
       t("chat.notSent"),

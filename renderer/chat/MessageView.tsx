@@ -8,6 +8,7 @@ import { SentAttachments } from "./attachments/AttachmentChips.tsx";
 import { useChat } from "./chatStore.ts";
 import { MessageActions } from "./MessageActions.tsx";
 import { RunFooter } from "./RunFooter.tsx";
+import { SteeredBadge } from "./SteeredBadge.tsx";
 import { textOf } from "./thread.ts";
 
 function Progress({ messageId }: { readonly messageId: string }) {
@@ -80,6 +81,7 @@ export const MessageView = memo(function MessageView({ message, busy, AnswerText
       <Ending message={message} />
       <div className="mt-1 flex min-h-7 flex-wrap items-center gap-x-3">
         {!streaming && !editing && <MessageActions message={message} busy={busy} />}
+        <SteeredBadge run={message.run} />
         {!streaming && <RunFooter message={message} />}
       </div>
     </article>

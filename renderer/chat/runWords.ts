@@ -1,5 +1,6 @@
 // A run in words: its one-line footer, and why its prompt took as long as it did. Pure.
 import type { ReuseReason, Run, Timings } from "../../electron/contract/chat.ts";
+import type { Steering } from "../../electron/contract/steering.ts";
 import { t } from "../i18n/texts.ts";
 import { formatDecimal, formatDuration } from "../ui/format.ts";
 
@@ -54,6 +55,14 @@ export function draftWords({
 
 export const reuseWords = ({ reusedTokens, promptTokens }: Timings): string =>
   t("chat.promptReused", { reused: reusedTokens, total: promptTokens });
+
+/** What was asked of the experts. */
+export const steeringWords = ({ expertsUsed, biases }: Steering): string =>
+  t("chat.steeringFacts", {
+    experts: expertsUsed ?? t("chat.asTrained"),
+    muted: biases.filter(({ bias }) => bias === null).length,
+    biased: biases.filter(({ bias }) => bias !== null).length,
+  });
 
 /** One sentence on where the time before the first token went. */
 export function whySlow(reason: ReuseReason | null, timings: Timings): string {

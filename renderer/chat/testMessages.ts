@@ -65,6 +65,7 @@ export const runOf = (fields: Partial<Run> = {}): Run => ({
     continuedFrom: 0,
     template: null,
     summaryId: null,
+    steering: null,
   },
   reuse: { kind: "kept", turn: null },
   ...fields,

@@ -1,38 +1,47 @@
 // The live expert panel: which experts answered, as a heat map, in numbers and on the words themselves.
 import { Tabs } from "radix-ui";
+import type { ReactNode } from "react";
+import type { Run } from "../../electron/contract/chat.ts";
+import { t } from "../i18n/texts.ts";
+import { ExportMenu } from "./ExportMenu.tsx";
+import { dataOfTab, earlierAnswers } from "./exportView.ts";
 import type { ExpertTrace } from "./expertTrace.ts";
 import { expertTabs, useExpertsView, type ExpertTab } from "./expertsView.ts";
 import { LoadView } from "./LoadView.tsx";
 import { NowView } from "./NowView.tsx";
 import { NumberPicker } from "./NumberPicker.tsx";
 import { RepeatsView } from "./RepeatsView.tsx";
+import { SteerView } from "./SteerView.tsx";
 import { TogetherView } from "./TogetherView.tsx";
+import { TokensView } from "./TokensView.tsx";
+import { TopicsView } from "./TopicsView.tsx";
 import { traceOf } from "./traceStore.ts";
 import { useTrace } from "./useTrace.ts";
 import { WordsView } from "./WordsView.tsx";
 
 const refreshesPerSecond = 10;
 
-function TokenColours({ layers }: { readonly layers: number }) {
+function TokenColours({ layers, children }: { readonly layers: number; readonly children: ReactNode }) {
   const { colourTokens, layer } = useExpertsView();
   return (
-    <div className="flex items-center justify-between gap-2 border-b border-line pb-3 text-[13px]">
-      <label className="flex items-center gap-2">
+    <div className="flex min-h-7 items-center gap-2 border-b border-line pb-3 text-[13px]">
+      <label className="flex flex-1 items-center gap-2">
         <input
           type="checkbox"
           checked={colourTokens}
           onChange={(event) => useExpertsView.setState({ colourTokens: event.target.checked })}
         />
-        Colour tokens by first expert
+        {t("experts.colourTokens")}
       </label>
       {colourTokens && (
         <NumberPicker
-          label="Layer"
+          label={t("experts.layer")}
           value={layer}
           count={layers}
           onPick={(picked) => useExpertsView.setState({ layer: picked })}
         />
       )}
+      {children}
     </div>
   );
 }
@@ -41,6 +50,9 @@ export interface ShownAnswer {
   readonly id: string;
   readonly text: string;
   readonly generating: boolean;
+  readonly conversationId: string;
+  /** null: written by hand. */
+  readonly run: Run | null;
 }
 
 interface View {
@@ -49,49 +61,76 @@ interface View {
   readonly answers: readonly ShownAnswer[];
 }
 
-function TabBody({ tab, trace, tokens, answers }: View & { readonly tab: ExpertTab }) {
+/** The answer whose token was clicked; else the last one. */
+function ChosenAnswer({ trace, answers }: View) {
+  const chosen = useExpertsView((view) => view.chosen);
+  const last = answers.at(-1);
+  const answer = answers.find(({ id }) => id === chosen?.messageId) ?? last;
+  const { trace: own } = useTrace(answer?.id ?? null, refreshesPerSecond);
+  if (answer === undefined) return null;
+  return <TokensView trace={answer === last ? trace : (own ?? trace)} messageId={answer.id} text={answer.text} />;
+}
+
+function TabBody({ tab, ...view }: View & { readonly tab: ExpertTab }) {
+  const { trace, tokens, answers } = view;
   switch (tab) {
-    case "Now":
-      return <NowView trace={trace} tokens={tokens} />;
-    case "Load":
+    case "now":
+      return <NowView trace={trace} tokens={tokens} earlier={earlierAnswers(answers)} />;
+    case "tokens":
+      return <ChosenAnswer {...view} />;
+    case "load":
       return <LoadView trace={trace} />;
-    case "Repeats":
+    case "repeats":
       return <RepeatsView trace={trace} />;
-    case "Together":
+    case "together":
       return <TogetherView trace={trace} tokens={tokens} />;
-    case "Words": {
+    case "words": {
       const texts = answers.flatMap(({ id, text }) => {
         const traced = traceOf(id);
         return traced === null ? [] : [{ trace: traced, text }];
       });
       return <WordsView texts={texts} />;
     }
+    case "topics": {
+      const last = answers.at(-1);
+      return last?.run == null ? null : <TopicsView model={last.run} trace={trace} growing={last.generating} />;
+    }
+    case "steer": {
+      const last = answers.at(-1);
+      if (last?.run == null) return null;
+      const { id, run, conversationId, generating } = last;
+      return <SteerView conversationId={conversationId} answer={{ id, run }} growing={generating} />;
+    }
   }
 }
 
 function TraceTabs(view: View) {
   const tab = useExpertsView((state) => state.tab);
+  const make = dataOfTab[tab];
   return (
     <Tabs.Root
       value={tab}
       onValueChange={(value) => {
         const chosen = expertTabs.find((candidate) => candidate === value);
-        if (chosen !== undefined) useExpertsView.setState({ tab: chosen });
+        if (chosen === undefined) return;
+        useExpertsView.setState(chosen === "tokens" ? { tab: chosen, colourTokens: true } : { tab: chosen });
       }}
       className="flex flex-col gap-3"
     >
-      <Tabs.List aria-label="Expert views" className="flex gap-1 border-b border-line">
+      <Tabs.List aria-label={t("experts.views")} className="flex flex-wrap gap-x-0.5 gap-y-1 border-b border-line pb-2">
         {expertTabs.map((name) => (
           <Tabs.Trigger
             key={name}
             value={name}
-            className="-mb-px border-b-2 border-transparent px-2 py-1.5 text-[13px] text-muted data-[state=active]:border-accent data-[state=active]:text-ink"
+            className="rounded-md px-2 py-1 text-[13px] text-muted hover:text-ink data-[state=active]:bg-hover data-[state=active]:font-medium data-[state=active]:text-ink"
           >
-            {name}
+            {t(`experts.tab-${name}`)}
           </Tabs.Trigger>
         ))}
       </Tabs.List>
-      <TokenColours layers={view.trace.moeLayers} />
+      <TokenColours layers={view.trace.moeLayers}>
+        {make !== null && <ExportMenu make={() => make(view)} />}
+      </TokenColours>
       <Tabs.Content value={tab} className="flex flex-col gap-3">
         <TabBody tab={tab} {...view} />
       </Tabs.Content>
@@ -108,17 +147,14 @@ interface ExpertsPaneProps {
 export function ExpertsPane({ width, answers }: ExpertsPaneProps) {
   const last = answers.at(-1);
   const { trace, tokens } = useTrace(last?.id ?? null, refreshesPerSecond);
-  const empty =
-    last === undefined || last.generating
-      ? "Ask something: the experts that answer light up here."
-      : "This answer has no expert trace. Models without experts have none.";
+  const empty = last === undefined || last.generating ? t("experts.noneYet") : t("experts.noTrace");
   return (
     <aside
-      aria-label="Experts"
+      aria-label={t("experts.title")}
       style={{ width }}
       className="flex h-full shrink-0 flex-col gap-3 overflow-y-auto border-l border-line bg-surface p-3"
     >
-      <h2 className="text-sm font-semibold">Experts</h2>
+      <h2 className="text-sm font-semibold">{t("experts.title")}</h2>
       {trace === null || tokens === 0 ? (
         <p className="text-muted">{empty}</p>
       ) : (

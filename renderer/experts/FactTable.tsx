@@ -33,5 +33,3 @@ export function FactTable({ caption, head, rows }: FactTableProps) {
     </table>
   );
 }
-
-export const percent = (share: number): string => `${(share * 100).toFixed(1)} %`;

@@ -1,6 +1,8 @@
 // How evenly each layer spreads its tokens.
+import { t } from "../i18n/texts.ts";
+import { formatDecimal, formatPercent } from "../ui/format.ts";
 import type { ExpertTrace } from "./expertTrace.ts";
-import { FactTable, percent } from "./FactTable.tsx";
+import { FactTable } from "./FactTable.tsx";
 import { expertsForShare, layerOf, maxOverUniform, normalisedEntropy, specialisation } from "./statistics.ts";
 
 const mostTraffic = 0.9;
@@ -12,17 +14,28 @@ export function LoadView({ trace }: { readonly trace: ExpertTrace }) {
     const busiest = row.indexOf(Math.max(...row));
     return [
       `L${layer}`,
-      normalisedEntropy(row).toFixed(3),
-      `E${busiest} ${percent(specialisation(row, expertsUsed)[busiest] ?? 0)}`,
-      maxOverUniform(row).toFixed(1),
+      formatDecimal(normalisedEntropy(row), 3),
+      `E${busiest} ${formatPercent(specialisation(row, expertsUsed)[busiest] ?? 0)}`,
+      formatDecimal(maxOverUniform(row), 1),
       String(expertsForShare(row, mostTraffic)),
     ];
   });
-  const chance = percent(expertsUsed / expertCount);
+  const chance = formatPercent(expertsUsed / expertCount);
   return (
     <FactTable
-      caption={`Load per layer. Uniform: entropy 1, ${chance} each, ${Math.ceil(mostTraffic * expertCount)} of ${expertCount} experts for 90 % of traffic`}
-      head={["Layer", "Entropy", "Busiest", "× unif.", "For 90 %"]}
+      caption={t("experts.loadTable", {
+        chance,
+        most: Math.ceil(mostTraffic * expertCount),
+        experts: expertCount,
+        share: formatPercent(mostTraffic, 0),
+      })}
+      head={[
+        t("experts.layer"),
+        t("experts.entropy"),
+        t("experts.busiest"),
+        t("experts.timesUniform"),
+        t("experts.forMost", { share: formatPercent(mostTraffic, 0) }),
+      ]}
       rows={rows}
     />
   );

@@ -20,6 +20,6 @@ it("divides the totals by the tokens that they cover, also between two refreshes
     textLengths: [1, 1, 1, 1, 1, 1],
     drafted: new Uint8Array(6),
   });
-  render(<NowView trace={trace} tokens={2} />);
-  expect(screen.getByRole("img").getAttribute("aria-label")).toContain("over 6 tokens");
+  render(<NowView trace={trace} tokens={2} earlier={[]} />);
+  expect(screen.getByRole("img").getAttribute("aria-label")).toContain("tokens: 6");
 });

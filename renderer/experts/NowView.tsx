@@ -1,8 +1,14 @@
-// The heat map and its table: what the experts do in the chosen window.
-import { useMemo } from "react";
+// The heat map and its tables: what the experts do in the chosen window.
+import { useEffect, useMemo, useState } from "react";
+import { t } from "../i18n/texts.ts";
+import { formatDecimal, formatPercent } from "../ui/format.ts";
+import { CellTable } from "./CellTable.tsx";
+import type { Counted } from "./counted.ts";
+import { conversationCounts } from "./countsStore.ts";
+import { addCounted, countedOfLast } from "./exportView.ts";
 import type { ExpertTrace } from "./expertTrace.ts";
-import { traceWindows, useExpertsView } from "./expertsView.ts";
-import { FactTable, percent } from "./FactTable.tsx";
+import { traceWindows, useExpertsView, type TraceWindow } from "./expertsView.ts";
+import { FactTable } from "./FactTable.tsx";
 import { HeatMap } from "./HeatMap.tsx";
 import { meanEntropy, slotsUsed, topExperts } from "./statistics.ts";
 
@@ -11,11 +17,11 @@ const tableRows = 8;
 function WindowChoice() {
   const chosen = useExpertsView((view) => view.window);
   return (
-    <div role="radiogroup" aria-label="Window" className="flex rounded-md border border-line p-0.5">
-      {traceWindows.map(({ id, label }) => (
+    <div role="radiogroup" aria-label={t("experts.window")} className="flex rounded-md border border-line p-0.5">
+      {traceWindows.map(({ id }) => (
         <label
           key={id}
-          className="flex-1 cursor-pointer rounded px-2 py-1 text-center text-xs text-muted has-checked:bg-hover has-checked:text-ink has-focus-visible:outline-2 has-focus-visible:outline-accent"
+          className="flex flex-1 cursor-pointer items-center justify-center rounded px-1 py-1 text-center text-xs text-muted has-checked:bg-hover has-checked:text-ink has-focus-visible:outline-2 has-focus-visible:outline-accent"
         >
           <input
             type="radio"
@@ -24,37 +30,78 @@ function WindowChoice() {
             checked={chosen === id}
             onChange={() => useExpertsView.setState({ window: id })}
           />
-          {label}
+          {t(`experts.window-${id}`)}
         </label>
       ))}
     </div>
   );
 }
 
-export function NowView({ trace, tokens }: { readonly trace: ExpertTrace; readonly tokens: number }) {
+/** What the chosen window holds. The conversation's earlier answers come from the database, once. */
+function useCounted(
+  { id, tokens: most }: TraceWindow,
+  trace: ExpertTrace,
+  tokens: number,
+  earlier: readonly string[],
+): Counted {
+  const [before, setBefore] = useState<Counted | null>(null);
+  const wanted = id === "conversation" ? earlier.join(" ") : "";
+  useEffect(() => {
+    let stale = false;
+    setBefore(null);
+    if (wanted === "") return;
+    void conversationCounts(wanted.split(" ")).then((counts) => {
+      if (!stale) setBefore(counts);
+    });
+    return () => {
+      stale = true;
+    };
+  }, [wanted]);
+  return useMemo(() => {
+    return addCounted(countedOfLast(trace, most), before);
+    // `tokens` stands for the trace's growth, which its identity does not show.
+    // oxlint-disable-next-line react/exhaustive-deps
+  }, [trace, tokens, most, before]);
+}
+
+interface NowViewProps {
+  readonly trace: ExpertTrace;
+  readonly tokens: number;
+  /** Messages of the thread before the answer of `trace`, by the same model. */
+  readonly earlier: readonly string[];
+}
+
+export function NowView({ trace, tokens, earlier }: NowViewProps) {
   const { window: windowId, logScale } = useExpertsView();
   const window = traceWindows.find(({ id }) => id === windowId) ?? traceWindows[2];
-  // The running totals grow in place, so `tokens` (not their identity) says that they changed.
-  // oxlint-disable-next-line react/exhaustive-deps
-  const counts = useMemo(() => trace.countsOfLast(window.tokens), [trace, tokens, window]);
-  const rows = topExperts(counts, trace.expertCount, trace.expertsUsed, tableRows).map(
-    ({ layer, expert, share, timesUniform }) => [`L${layer} E${expert}`, percent(share), timesUniform.toFixed(1)],
+  const counted = useCounted(window, trace, tokens, earlier);
+  const { moeLayers: layers, expertCount: experts } = trace;
+  const used = counted.tokens === 0 ? trace.expertsUsed : counted.choices / counted.tokens;
+  const rows = topExperts(counted.counts, experts, used, counted.tokens, tableRows).map(
+    ({ layer, expert, share, timesUniform }) => [
+      `L${layer} E${expert}`,
+      formatPercent(share),
+      formatDecimal(timesUniform, 1),
+    ],
   );
   return (
     <>
       <p className="text-[13px]">
-        {trace.expertsUsed} of {trace.expertCount} experts active · {trace.moeLayers} layers ·{" "}
-        {Math.round(slotsUsed(counts) * 100)} % of slots used · entropy{" "}
-        {meanEntropy(counts, trace.moeLayers, trace.expertCount).toFixed(2)}
+        {t("experts.summary", {
+          used: trace.expertsUsed,
+          experts,
+          layers,
+          slots: formatPercent(slotsUsed(counted.counts), 0),
+          entropy: formatDecimal(meanEntropy(counted.counts, layers, experts), 2),
+        })}
       </p>
       <WindowChoice />
       <HeatMap
-        counts={counts}
-        layers={trace.moeLayers}
-        experts={trace.expertCount}
-        used={trace.expertsUsed}
-        // What the counts cover now: `tokens` may be a refresh behind the totals, which grow in place.
-        tokens={Math.min(window.tokens, trace.tokens)}
+        counts={counted.counts}
+        layers={layers}
+        experts={experts}
+        used={used}
+        tokens={counted.tokens}
         logScale={logScale}
       />
       <label className="flex items-center gap-2 text-[13px]">
@@ -63,13 +110,14 @@ export function NowView({ trace, tokens }: { readonly trace: ExpertTrace; readon
           checked={logScale}
           onChange={(event) => useExpertsView.setState({ logScale: event.target.checked })}
         />
-        Log scale
+        {t("experts.logScale")}
       </label>
       <FactTable
-        caption={`Most chosen experts (uniform would be ${percent(trace.expertsUsed / trace.expertCount)} each)`}
-        head={["Expert", "Tokens", "× uniform"]}
+        caption={t("experts.topTable", { chance: formatPercent(used / experts) })}
+        head={[t("experts.expert"), t("experts.tokensColumn"), t("experts.timesUniformLong")]}
         rows={rows}
       />
+      <CellTable counted={counted} layers={layers} experts={experts} />
     </>
   );
 }

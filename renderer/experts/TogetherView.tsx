@@ -1,9 +1,11 @@
 // Which experts of a layer work on the same tokens, as a matrix ordered so that groups show, and its strongest pairs.
 import { useMemo } from "react";
+import { t } from "../i18n/texts.ts";
+import { formatDecimal, formatPercent } from "../ui/format.ts";
 import { clusterOrder } from "./clusterOrder.ts";
 import type { ExpertTrace } from "./expertTrace.ts";
 import { useExpertsView } from "./expertsView.ts";
-import { FactTable, percent } from "./FactTable.tsx";
+import { FactTable } from "./FactTable.tsx";
 import { NumberPicker } from "./NumberPicker.tsx";
 import { PixelGrid } from "./PixelGrid.tsx";
 import { coactivation } from "./statistics.ts";
@@ -20,7 +22,7 @@ export function TogetherView({ trace, tokens }: { readonly trace: ExpertTrace; r
   // oxlint-disable-next-line react/exhaustive-deps
   const matrix = useMemo(() => coactivation(trace, layer), [trace, tokens, layer]);
   const order = useMemo(() => clusterOrder(matrix, n), [matrix, n]);
-  if (trace.expertsUsed < 2) return <p className="text-muted">One expert per token: none work together.</p>;
+  if (trace.expertsUsed < 2) return <p className="text-muted">{t("experts.noneTogether")}</p>;
 
   const chance = (trace.expertsUsed - 1) / (n - 1);
   const cells = order.flatMap((row) =>
@@ -33,25 +35,25 @@ export function TogetherView({ trace, tokens }: { readonly trace: ExpertTrace; r
   return (
     <>
       <NumberPicker
-        label="Layer"
+        label={t("experts.layer")}
         value={layer}
         count={trace.moeLayers}
         onPick={(picked) => useExpertsView.setState({ layer: picked })}
       />
       <PixelGrid
-        label={`Co-activation of the ${n} experts of layer ${layer}`}
+        label={t("experts.togetherMatrix", { experts: n, layer })}
         values={cells}
         columns={n}
         rows={n}
         height={280}
       />
       <FactTable
-        caption={`Of the left expert's tokens, how many also went to the right one (chance ${percent(chance)})`}
-        head={["Pair", "Together", "× chance"]}
+        caption={t("experts.togetherTable", { chance: formatPercent(chance) })}
+        head={[t("experts.pair"), t("experts.together"), t("experts.timesChance")]}
         rows={pairs.map(({ share, one, other }) => [
           `E${one} → E${other}`,
-          percent(share),
-          (share / chance).toFixed(1),
+          formatPercent(share),
+          formatDecimal(share / chance, 1),
         ])}
       />
     </>

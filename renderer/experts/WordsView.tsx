@@ -1,6 +1,8 @@
 // The words that one expert takes more often than chance, over the answers of the shown conversation.
+import { t } from "../i18n/texts.ts";
+import { formatCount, formatDecimal, formatPercent } from "../ui/format.ts";
 import { useExpertsView } from "./expertsView.ts";
-import { FactTable, percent } from "./FactTable.tsx";
+import { FactTable } from "./FactTable.tsx";
 import { NumberPicker } from "./NumberPicker.tsx";
 import { wordsOf, type TracedText } from "./words.ts";
 
@@ -18,31 +20,31 @@ export function WordsView({ texts }: { readonly texts: readonly TracedText[] }) 
     <>
       <div className="flex gap-3">
         <NumberPicker
-          label="Layer"
+          label={t("experts.layer")}
           value={layer}
           count={shape.moeLayers}
           onPick={(picked) => useExpertsView.setState({ layer: picked })}
         />
         <NumberPicker
-          label="Expert"
+          label={t("experts.expert")}
           value={expert}
           count={shape.expertCount}
           onPick={(picked) => useExpertsView.setState({ expert: picked })}
         />
       </div>
       {words.length === 0 ? (
-        <p className="text-muted">No word was written {atLeast} times yet in this conversation.</p>
+        <p className="text-muted">{t("experts.noWords", { times: atLeast })}</p>
       ) : (
         <FactTable
-          caption={`Share of a word's tokens that went to this expert (chance ${percent(chance)}); words written at least ${atLeast} times`}
-          head={["Word", "Written", "Share", "× chance"]}
+          caption={t("experts.wordsTable", { chance: formatPercent(chance), times: atLeast })}
+          head={[t("experts.word"), t("experts.written"), t("experts.share"), t("experts.timesChance")]}
           rows={words
             .slice(0, tableRows)
             .map(({ word, seen, share }) => [
               JSON.stringify(word),
-              String(seen),
-              percent(share),
-              (share / chance).toFixed(1),
+              formatCount(seen),
+              formatPercent(share),
+              formatDecimal(share / chance, 1),
             ])}
         />
       )}

@@ -59,7 +59,32 @@ describe("ExpertTrace", () => {
   });
 });
 
+describe("tokens of a text", () => {
+  it("finds the token under each character, however chunks were cut", () => {
+    const trace = traceOf(chunkOf(0, 2), chunkOf(2, 1));
+    expect(Array.from({ length: 8 }, (_, offset) => trace.tokenAtText(offset))).toEqual([0, 0, 1, 1, 2, 2, null, null]);
+    expect([trace.textEndAt(-1), trace.textEndAt(0), trace.textEndAt(2), trace.textLengthAt(2)]).toEqual([0, 2, 6, 2]);
+  });
+  it("skips tokens that brought no text", () => {
+    const trace = traceOf({ ...chunkOf(0, 3), textLengths: [2, 0, 2] });
+    expect([trace.tokenAtText(1), trace.tokenAtText(2)]).toEqual([0, 2]);
+  });
+  it("knows which experts took a token, in any place", () => {
+    const trace = traceOf(chunkOf(0, 4));
+    expect([0, 1, 2, 3].map((token) => trace.took(token, { layer: 1, expert: 2 }))).toEqual([false, true, true, false]);
+  });
+});
+
 describe("stretches", () => {
+  it("cuts out the chosen token and marks those of an expert", () => {
+    const parts = stretches(traceOf(chunkOf(0, 4)), 0, "aabbccdd", { chosen: 1, highlight: { layer: 0, expert: 2 } });
+    expect(parts.map(({ text, chosen, marked }) => [text, chosen, marked])).toEqual([
+      ["aa", false, false],
+      ["bb", true, true],
+      ["cc", false, true],
+      ["dd", false, false],
+    ]);
+  });
   it("joins to the whole text and marks what lies past the trace", () => {
     const parts = stretches(traceOf(chunkOf(0, 3)), 0, "aabbccrest");
     expect(parts.map(({ text }) => text).join("")).toBe("aabbccrest");

@@ -28,6 +28,11 @@ class Growing<T extends Uint16Array | Uint8Array | Float64Array> {
   }
 }
 
+export interface ExpertPlace {
+  readonly layer: number;
+  readonly expert: number;
+}
+
 export class ExpertTrace {
   readonly moeLayers: number;
   readonly expertCount: number;
@@ -37,7 +42,8 @@ export class ExpertTrace {
   readonly counts: Float64Array;
   readonly #experts = new Growing((length) => new Uint16Array(length));
   readonly #weights = new Growing((length) => new Uint8Array(length));
-  readonly #textLengths = new Growing((length) => new Float64Array(length));
+  /** Where each token's text ends in the answer, in UTF-16 units. */
+  readonly #textEnds = new Growing((length) => new Float64Array(length));
   readonly #drafted = new Growing((length) => new Uint8Array(length));
 
   constructor(shape: Pick<TraceChunk, "moeLayers" | "expertCount" | "expertsUsed">) {
@@ -49,6 +55,8 @@ export class ExpertTrace {
 
   /** Appends a chunk; what is already known of it is skipped. False: tokens before it are missing. */
   append(chunk: TraceChunk): boolean {
+    // Goes on with the experts steered otherwise: the trace ends here.
+    if (chunk.expertsUsed !== this.expertsUsed || chunk.expertCount !== this.expertCount) return true;
     const skip = this.tokens - chunk.firstToken;
     if (skip < 0) return false;
     if (skip >= chunk.tokens) return true;
@@ -60,7 +68,8 @@ export class ExpertTrace {
     );
     this.#experts.append(fresh);
     this.#weights.append(chunk.weights.subarray(skip * perToken));
-    this.#textLengths.append(chunk.textLengths.slice(skip));
+    let end = this.textEndAt(this.tokens - 1);
+    this.#textEnds.append(chunk.textLengths.slice(skip).map((length) => (end += length)));
     this.#drafted.append(chunk.drafted.subarray(skip));
     this.tokens += chunk.tokens - skip;
     this.count(this.counts, this.tokens - (chunk.tokens - skip), this.tokens);
@@ -79,7 +88,30 @@ export class ExpertTrace {
 
   /** UTF-16 units of the answer that a token contributed. */
   textLengthAt(token: number): number {
-    return this.#textLengths.at(token);
+    return this.textEndAt(token) - this.textEndAt(token - 1);
+  }
+
+  /** Where a token's text ends in the answer; 0 before the first. */
+  textEndAt(token: number): number {
+    return token < 0 ? 0 : this.#textEnds.at(Math.min(token, this.tokens - 1));
+  }
+
+  /** The token that contributed the UTF-16 unit at `offset` of the answer; null past the last. */
+  tokenAtText(offset: number): number | null {
+    let low = 0;
+    let high = this.tokens;
+    while (low < high) {
+      const middle = (low + high) >> 1;
+      if (this.textEndAt(middle) > offset) high = middle;
+      else low = middle + 1;
+    }
+    return low < this.tokens ? low : null;
+  }
+
+  /** Whether an expert was among a token's chosen in a layer. */
+  took(token: number, { layer, expert }: ExpertPlace): boolean {
+    for (let rank = 0; rank < this.expertsUsed; rank++) if (this.expertAt(token, layer, rank) === expert) return true;
+    return false;
   }
 
   /** Whether a draft had the token right. */

@@ -33,3 +33,22 @@ export function rampColour(theme: "light" | "dark", value: number): Rgb {
 
 /** A hue per expert, spread by the golden angle so that neighbours differ; a tint, so text on it stays readable. */
 export const expertTint = (expert: number): string => `hsl(${(expert * 137.508) % 360} 70% 55% / 0.28)`;
+
+const rampSteps = 256;
+const rampTables = new Map<"light" | "dark", Uint32Array>();
+
+/** The ramp as pixels of an ImageData, from 0 to 1. */
+export function rampPixels(theme: "light" | "dark"): Uint32Array {
+  const known = rampTables.get(theme);
+  if (known !== undefined) return known;
+  const bytes = Uint8Array.from({ length: rampSteps }, (_, step) => step).reduce(
+    (table, step) => {
+      table.set([...rampColour(theme, step / (rampSteps - 1)), 255], step * 4);
+      return table;
+    },
+    new Uint8Array(rampSteps * 4),
+  );
+  const table = new Uint32Array(bytes.buffer);
+  rampTables.set(theme, table);
+  return table;
+}

@@ -5,6 +5,8 @@ import {
   coactivation,
   expertsForShare,
   jensenShannon,
+  jensenShannonByChance,
+  layerDistances,
   maxOverUniform,
   meanEntropy,
   normalisedEntropy,
@@ -59,7 +61,7 @@ describe("statistics", () => {
   it("says how much of the model was touched", () => expect(slotsUsed(Float64Array.of(1, 0, 3, 0))).toBe(0.5));
   it("gives share of tokens and ratio to uniform, most first", () => {
     // Ten tokens, top-2 of 4: expert 0 always, expert 1 nine times, expert 2 once.
-    const [first, second] = topExperts(Float64Array.of(10, 9, 1, 0), 4, 2, 2);
+    const [first, second] = topExperts(Float64Array.of(10, 9, 1, 0), 4, 2, 10, 2);
     expect(first).toEqual({ layer: 0, expert: 0, share: 1, timesUniform: 2 });
     expect(second?.share).toBeCloseTo(0.9);
   });
@@ -95,5 +97,33 @@ describe("statistics", () => {
   it("measures distance from 0 for the same to 1 for disjoint distributions", () => {
     expect(jensenShannon([1, 2, 3], [10, 20, 30])).toBeCloseTo(0);
     expect(jensenShannon([1, 0], [0, 1])).toBeCloseTo(1);
+  });
+  it("gives the Jensen-Shannon distance that a hand computes", () => {
+    // P = (1, 0), Q = (1/2, 1/2), M = (3/4, 1/4): (log2(4/3) + (log2(2/3) + log2(2)) / 2) / 2 = 0.311278...
+    expect(jensenShannon([4, 0], [2, 2]) ** 2).toBeCloseTo(0.311278, 6);
+    // P = (3, 1) / 4, Q = (1, 3) / 4, M = (1, 1) / 2: 3/4 log2(3/2) + 1/4 log2(1/2) = 0.188722...
+    expect(jensenShannon([3, 1], [100, 300]) ** 2).toBeCloseTo(0.188722, 6);
+    expect(layerDistances(Float64Array.of(4, 0, 3, 1), Float64Array.of(2, 2, 1, 3), 2)).toEqual([
+      jensenShannon([4, 0], [2, 2]),
+      jensenShannon([3, 1], [1, 3]),
+    ]);
+  });
+  it("says what distance chance gives: that of samples drawn from one distribution", () => {
+    let seed = 1;
+    const random = (): number => (seed = (seed * 48_271) % 2_147_483_647) / 2_147_483_647;
+    const sample = (n: number): number[] => {
+      const counts = [0, 0, 0, 0, 0, 0, 0, 0];
+      for (let draw = 0; draw < n; draw++) {
+        const expert = Math.floor(Math.sqrt(random()) * 8);
+        counts[expert] = (counts[expert] ?? 0) + 1;
+      }
+      return counts;
+    };
+    const rounds = 400;
+    let divergence = 0;
+    for (let round = 0; round < rounds; round++) divergence += jensenShannon(sample(300), sample(900)) ** 2 / rounds;
+    const expected = jensenShannonByChance(8, 300, 900) ** 2;
+    expect(divergence / expected).toBeGreaterThan(0.9);
+    expect(divergence / expected).toBeLessThan(1.1);
   });
 });

@@ -1,4 +1,4 @@
-// A message's trace for a component, refreshed at most `perSecond` times.
+// A message's trace for a component, refreshed at most `perSecond` times, and not at all while the page is hidden.
 import { useEffect, useState } from "react";
 import type { ExpertTrace } from "./expertTrace.ts";
 import { onTraces, traceOf } from "./traceStore.ts";
@@ -19,12 +19,14 @@ export function useTrace(messageId: string | null, perSecond: number): Seen {
       setSeen((before) => (before.trace === trace && before.tokens === tokens ? before : { trace, tokens }));
     };
     const schedule = (): void => {
-      timer ??= setTimeout(refresh, 1000 / perSecond);
+      if (!document.hidden) timer ??= setTimeout(refresh, 1000 / perSecond);
     };
     refresh();
     const stop = onTraces(schedule);
+    document.addEventListener("visibilitychange", schedule);
     return () => {
       stop();
+      document.removeEventListener("visibilitychange", schedule);
       if (timer !== null) clearTimeout(timer);
     };
   }, [messageId, perSecond]);

@@ -7,8 +7,11 @@ export interface TextFile {
 }
 
 /** Hands a file to the browser's own download. */
-export function saveFile({ fileName, mediaType, text }: TextFile): void {
-  const url = URL.createObjectURL(new Blob([text], { type: `${mediaType};charset=utf-8` }));
+export const saveFile = ({ fileName, mediaType, text }: TextFile): void =>
+  saveBlob(fileName, new Blob([text], { type: `${mediaType};charset=utf-8` }));
+
+export function saveBlob(fileName: string, blob: Blob): void {
+  const url = URL.createObjectURL(blob);
   const link = document.createElement("a");
   link.href = url;
   link.download = fileName;

@@ -22,6 +22,7 @@ export const scenarioNames = [
   "main thread and worker at once",
   "wrong arguments throw at once with a code",
   "methods refuse foreign receivers and constructors cannot be called",
+  "a steered request obeys, and a prompt is scored",
   "bad files reject with one sentence",
   "a prefix is saved, refused when it is another's, and loaded by the next engine",
   "close while prefixes are saved and loaded",

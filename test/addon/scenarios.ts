@@ -69,6 +69,40 @@ export const scenarios: Record<ScenarioName, () => Promise<void>> = {
     await engine.close();
   },
 
+  async "a steered request obeys, and a prompt is scored"() {
+    const engine = await openEngine();
+    const { moeLayers, expertsUsed } = engine.info;
+    const biases = [
+      { layer: 0, expert: 1, bias: null },
+      { layer: 1, expert: 2, bias: 50 },
+    ];
+    const { batches, tokens } = await answer(engine, { steering: { expertsUsed: expertsUsed - 1, biases } });
+    const experts = batches.flatMap((batch) => [...batch.experts]);
+    const perToken = moeLayers * (expertsUsed - 1);
+    assert.equal(experts.length, tokens.length * perToken);
+    for (const [token] of tokens.entries()) {
+      assert.ok(!experts.slice(token * perToken, token * perToken + expertsUsed - 1).includes(1));
+      assert.ok(
+        experts.slice(token * perToken + expertsUsed - 1, token * perToken + 2 * (expertsUsed - 1)).includes(2),
+      );
+    }
+    const scored = await answer(engine, { maxTokens: 0, scoreFrom: 3 });
+    const scores = scored.batches.flatMap((batch) => [...batch.scores]);
+    assert.equal(scores.length, prompt.length - 3);
+    assert.ok(scores.every((score) => score < 0 && score > -100));
+    const refused = (steering: unknown, sentence: RegExp): void =>
+      assert.throws(() => engine.request({ tokens: prompt, steering: steering as never }, () => {}), sentence);
+    refused({ expertsUsed: 99 }, /99 experts per token were asked for/);
+    refused({ biases: [{ layer: 0, expert: 0, bias: "loud" }] }, /'steering.biases\[0\].bias' is a string/);
+    refused({ biases: [{ layer: 0.5, expert: 0, bias: 1 }] }, /whole number/);
+    refused({ biases: 7 }, /'steering.biases' is a number/);
+    assert.throws(
+      () => engine.request({ tokens: prompt, scoreFrom: 99 }, () => {}),
+      /scoring was to begin at token 99/,
+    );
+    await engine.close();
+  },
+
   async "an idle engine does not keep the process alive"() {
     const engine = await openEngine();
     await answer(engine);

@@ -6,6 +6,7 @@ import { templatesMigration } from "./0004-templates.ts";
 import { draftingMigration } from "./0005-drafting.ts";
 import { attachmentsMigration } from "./0006-attachments.ts";
 import { summariesMigration } from "./0007-summaries.ts";
+import { steeringMigration } from "./0008-steering.ts";
 
 export interface Migration {
   readonly version: number;
@@ -22,4 +23,5 @@ export const migrations: readonly Migration[] = [
   draftingMigration,
   attachmentsMigration,
   summariesMigration,
+  steeringMigration,
 ];
