@@ -217,6 +217,8 @@ struct ChooseArgs {
   int n_experts, k, score, order, n_groups, n_groups_used;
   bool renormalise;
   float scale, jitter;
+  const float* steering;     // [n][n_experts] or nullptr, as in ops/ops.h
+  const int32_t* n_chosen;   // [n] or nullptr
 };
 
 /// Rows [first, last) of one sequence and its recurrent state.

@@ -21,7 +21,8 @@ void route(GpuContext& context, const RouteArgs& args) {
   context.launch(KernelId::kChoose, {static_cast<int32_t>(n), 1, 1},
                  ChooseArgs{all.f32(), context.selection.get<float>(size), device_floats(args.selection_bias), device_floats(args.expert_scale), args.experts.i32(), args.weights.f32(),
                             args.experts.stride, args.weights.stride, static_cast<int>(n_experts), args.n_experts_used, static_cast<int>(spec.score), static_cast<int>(spec.order),
-                            spec.n_groups, spec.n_groups_used, spec.renormalise, spec.scale, spec.jitter});
+                            spec.n_groups, spec.n_groups_used, spec.renormalise, spec.scale, spec.jitter,
+                            args.steering.empty() ? nullptr : context.staging.put(args.steering), args.n_chosen.empty() ? nullptr : context.staging.put(args.n_chosen)});
 }
 
 }  // namespace conclave::gpu

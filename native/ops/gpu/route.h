@@ -58,15 +58,21 @@ struct ChooseExperts {
     const Global<float> logits = Global<float>(args.logits) + int64_t{p.x} * n, selection = Global<float>(args.selection) + int64_t{p.x} * n;
     const Global<int32_t> experts = Global<int32_t>(args.experts) + p.x * args.expert_stride;
     const Global<float> weights = Global<float>(args.weights) + p.x * args.weight_stride;
+    const int k = args.n_chosen ? Global<const int32_t>(args.n_chosen)[p.x] : args.k;
+    const Global<const float> steering = Global<const float>(args.steering) + (args.steering ? int64_t{p.x} * n : 0);
+    if (args.steering) {
+      for (int e = lane; e < n; e += kLanes) logits[e] = fmaxf(kNever, logits[e] + steering[e]);
+      warp_barrier();
+    }
     if (args.order == kSparseMixer) {
-      mix_sparsely(args, logits, selection, experts, weights, lane);
+      mix_sparsely(args, k, logits, selection, experts, weights, lane);
     } else {
       if (args.order == kBeforeTopK) score_all(args, logits, lane);
       const Global<const float> bias = args.selection_bias;
-      for (int e = lane; e < n; e += kLanes) selection[e] = logits[e] + (bias ? bias[e] : 0.f);
+      for (int e = lane; e < n; e += kLanes) selection[e] = args.steering && steering[e] < kNever ? kNever : logits[e] + (bias ? bias[e] : 0.f);   // a muted one's score of 0 could win by its bias
       warp_barrier();
       if (args.n_groups > 1 && args.n_groups_used < args.n_groups) limit_groups(args, selection, as<float>(shared), lane);
-      for (int j = 0; j < args.k; ++j) {
+      for (int j = 0; j < k; ++j) {
         float best;
         const int e = best_index(selection, n, lane, best);
         if (e % kLanes == lane) selection[e] = kNever;   // the lane that looks at it
@@ -76,7 +82,13 @@ struct ChooseExperts {
         }
       }
     }
-    if (lane == 0) weigh(args, experts, weights);
+    if (lane == 0) {
+      weigh(args, k, experts, weights);
+      for (int j = k; j < args.k; ++j) {
+        experts[j] = experts[0];
+        weights[j] = 0.f;
+      }
+    }
   }
 
  private:
@@ -115,9 +127,9 @@ struct ChooseExperts {
   }
 
   /// Phi-3.5-MoE: each pick is weighed by a softmax over the logits near the best one left. `left` is the selection.
-  static CONCLAVE_DEVICE void mix_sparsely(const Args& args, Global<const float> logits, Global<float> left, Global<int32_t> experts, Global<float> weights, int lane) {
+  static CONCLAVE_DEVICE void mix_sparsely(const Args& args, int k, Global<const float> logits, Global<float> left, Global<int32_t> experts, Global<float> weights, int lane) {
     for (int e = lane; e < args.n_experts; e += kLanes) left[e] = logits[e];
-    for (int j = 0; j < args.k; ++j) {
+    for (int j = 0; j < k; ++j) {
       float largest, sum = 0.f;
       const int best = best_index(left, args.n_experts, lane, largest);
       for (int e = lane; e < args.n_experts; e += kLanes) {
@@ -133,26 +145,26 @@ struct ChooseExperts {
     }
   }
 
-  static CONCLAVE_DEVICE void weigh(const Args& args, Global<const int32_t> experts, Global<float> weights) {
+  static CONCLAVE_DEVICE void weigh(const Args& args, int k, Global<const int32_t> experts, Global<float> weights) {
     if (args.order == kAfterTopK && args.score == kScoreSoftmax) {
       float sum = 0.f;
       const float largest = weights[0];
-      for (int j = 0; j < args.k; ++j) {
+      for (int j = 0; j < k; ++j) {
         weights[j] = expf(weights[j] - largest);
         sum += weights[j];
       }
-      for (int j = 0; j < args.k; ++j) weights[j] = weights[j] / sum;
+      for (int j = 0; j < k; ++j) weights[j] = weights[j] / sum;
     } else if (args.order == kAfterTopK) {
-      for (int j = 0; j < args.k; ++j) weights[j] = logistic(weights[j]);
+      for (int j = 0; j < k; ++j) weights[j] = logistic(weights[j]);
     }
     if (args.renormalise) {
       float sum = 0.f;
-      for (int j = 0; j < args.k; ++j) sum += weights[j];
+      for (int j = 0; j < k; ++j) sum += weights[j];
       sum = fmaxf(sum, kSmallestSum);
-      for (int j = 0; j < args.k; ++j) weights[j] = weights[j] / sum;
+      for (int j = 0; j < k; ++j) weights[j] = weights[j] / sum;
     }
     const Global<const float> scale = args.expert_scale;
-    for (int j = 0; j < args.k; ++j) weights[j] = weights[j] * (scale ? args.scale * scale[experts[j]] : args.scale);
+    for (int j = 0; j < k; ++j) weights[j] = weights[j] * (scale ? args.scale * scale[experts[j]] : args.scale);
   }
 };
 
