@@ -12,6 +12,8 @@ export interface ExportedConversation {
   /** The whole tree, oldest first. */
   readonly messages: readonly Message[];
   readonly attached: AttachedTexts;
+  /** Which experts wrote an answer, as stored, by message. */
+  readonly traces: ReadonlyMap<string, Uint8Array>;
 }
 
 export interface ExportedFile {
@@ -77,7 +79,7 @@ const wholeAttachment = ({ name, kind, language, bytes, facts, text }: AttachedT
   text,
 });
 
-function whole({ conversation, messages, attached }: ExportedConversation): unknown {
+function whole({ conversation, messages, attached, traces }: ExportedConversation): unknown {
   const { title, createdAt, updatedAt, activeLeafId, systemPrompt, sampler, pinned, archived } = conversation;
   const tree = messages.map(({ id, parentId, role, state, createdAt: writtenAt, parts, run }) => ({
     id,
@@ -88,6 +90,7 @@ function whole({ conversation, messages, attached }: ExportedConversation): unkn
     parts,
     ...(attached.has(id) ? { attachments: attached.get(id)?.map(wholeAttachment) } : {}),
     run,
+    ...(traces.has(id) ? { trace: Buffer.from(traces.get(id) ?? []).toString("base64") } : {}),
   }));
   return { title, createdAt, updatedAt, activeLeafId, systemPrompt, sampler, pinned, archived, messages: tree };
 }

@@ -16,6 +16,8 @@ const importedMessageSchema = z.object({
   /** Absent from files that are older than attachments. */
   attachments: z.array(newAttachmentSchema).default([]),
   run: runSchema.nullable(),
+  /** Which experts wrote it: a stored trace. Absent from answers without one. */
+  trace: z.base64().nullable().default(null),
 });
 export type ImportedMessage = z.infer<typeof importedMessageSchema>;
 
@@ -130,6 +132,7 @@ function linear(turns: readonly Turn[], title: string | undefined, now: number):
     parts: [{ type: "text", text: content }],
     attachments: [],
     run: null,
+    trace: null,
   }));
   return {
     title: title ?? "",

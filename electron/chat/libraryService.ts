@@ -9,12 +9,16 @@ import { insertConversation, updateConversation } from "../db/conversations.ts";
 import type { Database } from "../db/database.ts";
 import { listDrafts, purgeDrafts, saveDraft } from "../db/drafts.ts";
 import { deleteFolder, insertFolder, listFolders, renameFolder } from "../db/folders.ts";
+import { tracesByMessage } from "../db/expertTraces.ts";
 import { importMessages } from "../db/importConversation.ts";
 import { createConversations } from "./conversations.ts";
 import { exportFile } from "./exports.ts";
 import { type ImportedConversation, parseImport } from "./imports.ts";
 import { titleFrom } from "./titles.ts";
 import { textOf } from "./transcript.ts";
+
+/** Bytes of traces in one exported file at most, newest answers first: with them it must still be small enough to come back. */
+const tracesInFile = 2_000_000;
 
 export interface LibraryDependencies {
   readonly database: Database;
@@ -92,6 +96,8 @@ export function createLibraryService(dependencies: LibraryDependencies): Service
         conversation: conversations.get(id),
         messages: conversations.messages(id),
         attached: textsByMessage(database, id),
+        traces:
+          format === "conclave" ? tracesByMessage(database, id, tracesInFile / conversationIds.length) : new Map(),
       }));
       return exportFile(exported, format);
     },

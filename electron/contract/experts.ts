@@ -53,6 +53,8 @@ export const topicsSchema = z.object({
 });
 export type Topics = z.infer<typeof topicsSchema>;
 
+const traceStorageSchema = z.object({ answers: z.number(), bytes: z.number() });
+
 export const experts = service({
   calls: {
     /** The stored trace of an assistant message; null when there is none (dense model, cleared). */
@@ -65,11 +67,19 @@ export const experts = service({
       z.object({ conversationId: idSchema, steering: conversationSteeringSchema.nullable() }),
       z.null(),
     ),
+    /** What the stored traces take: of this conversation, and of all. */
+    getTraceStorage: call(
+      z.object({ conversationId: idSchema }),
+      z.object({ conversation: traceStorageSchema, all: traceStorageSchema }),
+    ),
+    /** For good; null: of every conversation. The answers stay. */
+    clearTraces: call(z.object({ conversationId: idSchema.nullable() }), z.null()),
     /** A model's answers by tag. */
     getTopics: call(z.object({ by: z.enum(topicTags), modelId: idSchema }), topicsSchema),
   },
   events: {
     traceArrived: event(z.object({ messageId: idSchema, conversationId: idSchema, chunk: traceChunkSchema })),
+    tracesCleared: event(z.object({ conversationId: idSchema.nullable() })),
     steeringChanged: event(z.object({ conversationId: idSchema, steering: conversationSteeringSchema.nullable() })),
   },
 });

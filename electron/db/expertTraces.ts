@@ -1,4 +1,5 @@
 // The expert_traces table: one compact blob per answer; what is in it is the experts service's business.
+import { sql } from "kysely";
 import { type AppliedTemplate, runPromptSchema } from "../contract/chat.ts";
 import type { Database } from "./database.ts";
 
@@ -13,6 +14,48 @@ export function saveTrace(db: Database, messageId: string, trace: Uint8Array): v
 
 export function readTrace(db: Database, messageId: string): Uint8Array | undefined {
   return db.first(db.build.selectFrom("expert_traces").select("trace").where("message_id", "=", messageId))?.trace;
+}
+
+export interface TraceStorage {
+  readonly answers: number;
+  readonly bytes: number;
+}
+
+const ofConversation = (conversationId: string | null) =>
+  conversationId === null
+    ? sql``
+    : sql`WHERE message_id IN (SELECT id FROM messages WHERE conversation_id = ${conversationId})`;
+
+/** What the traces of a conversation take, or of all (null). */
+export function traceStorage(db: Database, conversationId: string | null): TraceStorage {
+  const [row] = db.allRaw<TraceStorage>(sql`
+    SELECT count(*) AS answers, coalesce(sum(length(trace)), 0) AS bytes
+    FROM expert_traces ${ofConversation(conversationId)}`);
+  return row ?? { answers: 0, bytes: 0 };
+}
+
+/** @returns how many there were. */
+export const deleteTraces = (db: Database, conversationId: string | null): number =>
+  db.allRaw(sql`DELETE FROM expert_traces ${ofConversation(conversationId)} RETURNING message_id`).length;
+
+/** Traces of a conversation's messages, newest first, as long as all together stay below `maxBytes`. */
+export function tracesByMessage(
+  db: Database,
+  conversationId: string,
+  maxBytes: number,
+): ReadonlyMap<string, Uint8Array> {
+  const rows = db.allRaw<{ message_id: string; bytes: number }>(sql`
+    SELECT message_id, length(trace) AS bytes FROM expert_traces
+    JOIN messages ON messages.id = message_id WHERE conversation_id = ${conversationId} ORDER BY seq DESC`);
+  const found = new Map<string, Uint8Array>();
+  let left = maxBytes;
+  for (const { message_id, bytes } of rows) {
+    if (bytes > left) break;
+    left -= bytes;
+    const trace = readTrace(db, message_id);
+    if (trace !== undefined) found.set(message_id, trace);
+  }
+  return found;
 }
 
 /** An answer with a trace, and what it may be told apart by. */

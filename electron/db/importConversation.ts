@@ -4,6 +4,7 @@ import type { NewAttachment } from "../contract/attachments.ts";
 import type { Message, Run } from "../contract/chat.ts";
 import { insertAttachment } from "./attachments.ts";
 import type { Database } from "./database.ts";
+import { saveTrace } from "./expertTraces.ts";
 import { finishRun, insertRun } from "./runs.ts";
 
 export interface MessageToImport {
@@ -15,6 +16,8 @@ export interface MessageToImport {
   readonly parts: Message["parts"];
   readonly attachments: readonly NewAttachment[];
   readonly run: Run | null;
+  /** An expert trace in base64; what is in it is checked when it is read. */
+  readonly trace: string | null;
 }
 
 /** @param messages parents before their children. @returns new id by old id. */
@@ -26,7 +29,7 @@ export function importMessages(
   const newIds = new Map<string, string>();
   const renamed = (id: string | null): string | null => (id === null ? null : (newIds.get(id) ?? null));
   db.transaction(() => {
-    for (const { id, parentId, role, state, createdAt, parts, attachments, run } of messages) {
+    for (const { id, parentId, role, state, createdAt, parts, attachments, run, trace } of messages) {
       const messageId = randomUUID();
       newIds.set(id, messageId);
       db.run(
@@ -47,6 +50,7 @@ export function importMessages(
       for (const [position, attachment] of attachments.entries()) {
         insertAttachment(db, attachment, { messageId, position });
       }
+      if (trace !== null) saveTrace(db, messageId, Buffer.from(trace, "base64"));
       if (run === null) continue;
       const runId = randomUUID();
       insertRun(db, { ...run, id: runId, messageId });

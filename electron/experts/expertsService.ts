@@ -5,7 +5,14 @@ import type { Publish, ServiceHandlers } from "../contract/ipc.ts";
 import { inOrder, isUnsteered, type Steering } from "../contract/steering.ts";
 import { maxCountedAnswers, type TraceChunk, type TraceCounts } from "../contract/experts.ts";
 import type { Database } from "../db/database.ts";
-import { countTracedAnswers, listTracedAnswers, readTrace, saveTrace } from "../db/expertTraces.ts";
+import {
+  countTracedAnswers,
+  deleteTraces,
+  listTracedAnswers,
+  readTrace,
+  saveTrace,
+  traceStorage,
+} from "../db/expertTraces.ts";
 import { findConversation } from "../db/conversations.ts";
 import { findSteering, saveSteering } from "../db/steering.ts";
 import { decodeTrace, encodeTrace } from "./traceCodec.ts";
@@ -86,6 +93,15 @@ export function createExpertsService({ database, publish }: ExpertsDependencies)
     copySteering(from, to) {
       const chosen = findSteering(database, from);
       if (chosen !== null) saveSteering(database, to, chosen);
+    },
+    getTraceStorage: async ({ conversationId }) => ({
+      conversation: traceStorage(database, conversationId),
+      all: traceStorage(database, null),
+    }),
+    async clearTraces({ conversationId }) {
+      deleteTraces(database, conversationId);
+      publish("experts", "tracesCleared", { conversationId });
+      return null;
     },
     getSteering: async ({ conversationId }) => findSteering(database, conversationId),
     async setSteering({ conversationId, steering: chosen }) {

@@ -1,13 +1,12 @@
 // The column at the right: the experts of the shown thread, or how this conversation is answered.
 import { Tabs } from "radix-ui";
 import { ConversationSettings } from "../chat/ConversationSettings.tsx";
-import { useShownBranch } from "../chat/Thread.tsx";
-import { textOf } from "../chat/thread.ts";
 import { ExpertsPane } from "../experts/ExpertsPane.tsx";
 import { t } from "../i18n/texts.ts";
 import { updateSettings, useSettings } from "../platform/settingsStore.ts";
 import { ResizeHandle } from "../ui/ResizeHandle.tsx";
 import { useShell } from "./shellStore.ts";
+import { useShownAnswers } from "./useShownAnswers.ts";
 
 const tabs = [
   ["experts", "experts.title"],
@@ -15,16 +14,7 @@ const tabs = [
 ] as const;
 
 function ExpertsOfThread({ width }: { readonly width: number }) {
-  const answers = useShownBranch()
-    .filter((message) => message.role === "assistant")
-    .map((message) => ({
-      id: message.id,
-      text: textOf(message),
-      generating: message.state === "generating",
-      conversationId: message.conversationId,
-      run: message.run,
-    }));
-  return <ExpertsPane width={width} answers={answers} />;
+  return <ExpertsPane width={width} answers={useShownAnswers()} />;
 }
 
 export function Inspector() {

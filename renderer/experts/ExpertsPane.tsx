@@ -1,6 +1,6 @@
 // The live expert panel: which experts answered, as a heat map, in numbers and on the words themselves.
 import { Tabs } from "radix-ui";
-import type { ReactNode } from "react";
+import { memo, type ReactNode } from "react";
 import type { Run } from "../../electron/contract/chat.ts";
 import { t } from "../i18n/texts.ts";
 import { ExportMenu } from "./ExportMenu.tsx";
@@ -15,6 +15,7 @@ import { SteerView } from "./SteerView.tsx";
 import { TogetherView } from "./TogetherView.tsx";
 import { TokensView } from "./TokensView.tsx";
 import { TopicsView } from "./TopicsView.tsx";
+import { TraceStorage } from "./TraceStorage.tsx";
 import { traceOf } from "./traceStore.ts";
 import { useTrace } from "./useTrace.ts";
 import { WordsView } from "./WordsView.tsx";
@@ -104,7 +105,7 @@ function TabBody({ tab, ...view }: View & { readonly tab: ExpertTab }) {
   }
 }
 
-function TraceTabs(view: View) {
+const TraceTabs = memo(function TraceTabs(view: View) {
   const tab = useExpertsView((state) => state.tab);
   const make = dataOfTab[tab];
   return (
@@ -136,7 +137,7 @@ function TraceTabs(view: View) {
       </Tabs.Content>
     </Tabs.Root>
   );
-}
+});
 
 interface ExpertsPaneProps {
   readonly width: number;
@@ -160,6 +161,7 @@ export function ExpertsPane({ width, answers }: ExpertsPaneProps) {
       ) : (
         <TraceTabs trace={trace} tokens={tokens} answers={answers} />
       )}
+      {last !== undefined && <TraceStorage conversationId={last.conversationId} growing={last.generating} />}
     </aside>
   );
 }

@@ -1,5 +1,5 @@
 // The heat map and its tables: what the experts do in the chosen window.
-import { useEffect, useMemo, useState } from "react";
+import { memo, useEffect, useMemo, useState } from "react";
 import { t } from "../i18n/texts.ts";
 import { formatDecimal, formatPercent } from "../ui/format.ts";
 import { CellTable } from "./CellTable.tsx";
@@ -10,9 +10,12 @@ import type { ExpertTrace } from "./expertTrace.ts";
 import { traceWindows, useExpertsView, type TraceWindow } from "./expertsView.ts";
 import { FactTable } from "./FactTable.tsx";
 import { HeatMap } from "./HeatMap.tsx";
+import { useSlowly } from "./useSlowly.ts";
 import { meanEntropy, slotsUsed, topExperts } from "./statistics.ts";
 
 const tableRows = 8;
+/** The heat map moves ten times a second; numbers that change so fast cannot be read, and cost more to draw. */
+const numbersMs = 500;
 
 function WindowChoice() {
   const chosen = useExpertsView((view) => view.window);
@@ -64,6 +67,42 @@ function useCounted(
   }, [trace, tokens, most, before]);
 }
 
+interface NumbersProps {
+  readonly trace: ExpertTrace;
+  readonly counted: Counted;
+}
+
+const Summary = memo(function Summary({ trace, counted }: NumbersProps) {
+  const { moeLayers: layers, expertCount: experts } = trace;
+  return (
+    <p className="text-[13px]">
+      {t("experts.summary", {
+        used: trace.expertsUsed,
+        experts,
+        layers,
+        slots: formatPercent(slotsUsed(counted.counts), 0),
+        entropy: formatDecimal(meanEntropy(counted.counts, layers, experts), 2),
+      })}
+    </p>
+  );
+});
+
+const TopExperts = memo(function TopExperts({ trace, counted }: NumbersProps) {
+  const used = counted.choices / Math.max(1, counted.tokens);
+  const rows = topExperts(counted.counts, trace.expertCount, used, counted.tokens, tableRows);
+  return (
+    <FactTable
+      caption={t("experts.topTable", { chance: formatPercent(used / trace.expertCount) })}
+      head={[t("experts.expert"), t("experts.tokensColumn"), t("experts.timesUniformLong")]}
+      rows={rows.map(({ layer, expert, share, timesUniform }) => [
+        `L${layer} E${expert}`,
+        formatPercent(share),
+        formatDecimal(timesUniform, 1),
+      ])}
+    />
+  );
+});
+
 interface NowViewProps {
   readonly trace: ExpertTrace;
   readonly tokens: number;
@@ -76,25 +115,11 @@ export function NowView({ trace, tokens, earlier }: NowViewProps) {
   const window = traceWindows.find(({ id }) => id === windowId) ?? traceWindows[2];
   const counted = useCounted(window, trace, tokens, earlier);
   const { moeLayers: layers, expertCount: experts } = trace;
+  const slow = useSlowly(counted, numbersMs);
   const used = counted.tokens === 0 ? trace.expertsUsed : counted.choices / counted.tokens;
-  const rows = topExperts(counted.counts, experts, used, counted.tokens, tableRows).map(
-    ({ layer, expert, share, timesUniform }) => [
-      `L${layer} E${expert}`,
-      formatPercent(share),
-      formatDecimal(timesUniform, 1),
-    ],
-  );
   return (
     <>
-      <p className="text-[13px]">
-        {t("experts.summary", {
-          used: trace.expertsUsed,
-          experts,
-          layers,
-          slots: formatPercent(slotsUsed(counted.counts), 0),
-          entropy: formatDecimal(meanEntropy(counted.counts, layers, experts), 2),
-        })}
-      </p>
+      <Summary trace={trace} counted={slow} />
       <WindowChoice />
       <HeatMap
         counts={counted.counts}
@@ -112,11 +137,7 @@ export function NowView({ trace, tokens, earlier }: NowViewProps) {
         />
         {t("experts.logScale")}
       </label>
-      <FactTable
-        caption={t("experts.topTable", { chance: formatPercent(used / experts) })}
-        head={[t("experts.expert"), t("experts.tokensColumn"), t("experts.timesUniformLong")]}
-        rows={rows}
-      />
+      <TopExperts trace={trace} counted={slow} />
       <CellTable counted={counted} layers={layers} experts={experts} />
     </>
   );

@@ -1,4 +1,5 @@
 // Traces by message, outside React: chunks arrive up to sixty times a second, readers choose when to draw.
+import { forgetCounts } from "./countsStore.ts";
 import { client } from "../platform/client.ts";
 import type { TraceChunk } from "../../electron/contract/experts.ts";
 import { ExpertTrace } from "./expertTrace.ts";
@@ -62,5 +63,11 @@ export function onTraces(listener: () => void): () => void {
 /** Forgets that a message had none: called when its run ends. */
 export function startTraceStore(): void {
   client.experts.on("traceArrived", ({ messageId, chunk }) => receive(messageId, chunk));
+  client.experts.on("tracesCleared", () => {
+    traces.clear();
+    absent.clear();
+    forgetCounts();
+    notify();
+  });
   client.chat.on("runEnded", ({ message }) => absent.delete(message.id));
 }

@@ -235,3 +235,15 @@ test("muting experts changes the answer, is compared with the plain one, and eve
     /^Layer 2 has 1 experts left and each token needs 2: mute fewer/,
   );
 });
+
+test("traces say what they take, and are cleared for good", async ({ conclaveApp: { page } }) => {
+  await waitUntilDone(page, await send(page, "What food does a wolf eat?"));
+  await expect(experts(page)).toContainText(/Traces of this conversation: [\d.,]+ [kM]?B/);
+  await experts(page).getByRole("button", { name: "Clear", exact: true }).click();
+  const question = page.getByRole("dialog", { name: "Clear expert traces?" });
+  expect(await violations(page)).toEqual([]);
+  await question.getByRole("button", { name: "Clear", exact: true }).click();
+  await expect(experts(page)).toContainText("This answer has no expert trace.");
+  await expect(experts(page)).toContainText("All traces: 0 B");
+  await expect(page.getByRole("article", { name: "Answer" })).toHaveCount(1);
+});
