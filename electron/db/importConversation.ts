@@ -17,7 +17,7 @@ export interface MessageToImport {
   readonly attachments: readonly NewAttachment[];
   readonly run: Run | null;
   /** An expert trace in base64; what is in it is checked when it is read. */
-  readonly trace: string | null;
+  readonly trace?: string | null;
 }
 
 /** @param messages parents before their children. @returns new id by old id. */
@@ -50,7 +50,7 @@ export function importMessages(
       for (const [position, attachment] of attachments.entries()) {
         insertAttachment(db, attachment, { messageId, position });
       }
-      if (trace !== null) saveTrace(db, messageId, Buffer.from(trace, "base64"));
+      if (trace != null) saveTrace(db, messageId, Buffer.from(trace, "base64"));
       if (run === null) continue;
       const runId = randomUUID();
       insertRun(db, { ...run, id: runId, messageId });
