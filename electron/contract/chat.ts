@@ -336,6 +336,7 @@ export const chat = service({
         messageId: idSchema,
         offset: z.number(),
         text: z.string(),
+        /** Of the whole answer so far, so that a piece that went missing is made good by the next. */
         tokens: z.number(),
         tokensPerSecond: z.number(),
       }),

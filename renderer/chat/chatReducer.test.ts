@@ -11,14 +11,14 @@ const started: readonly ChatEvent[] = [
   { type: "opened", conversationId: "c1", messages: [] },
   { type: "runStarted", runId: "r", conversationId: "c1", userMessage: question, assistantMessage: answer },
 ];
-const piece = (offset: number, text: string): ChatEvent => ({
+const piece = (offset: number, text: string, tokens = 1): ChatEvent => ({
   type: "tokensArrived",
   runId: "r",
   conversationId: "c1",
   messageId: "a",
   offset,
   text,
-  tokens: 1,
+  tokens,
   tokensPerSecond: 20,
 });
 const answerText = (state: ChatState): string => {
@@ -38,6 +38,11 @@ describe("chatReducer", () => {
     const after = play([piece(0, "Because")], before);
     expect(after.messages.get("q")).toBe(before.messages.get("q"));
     expect(after.messages.get("a")).not.toBe(before.messages.get("a"));
+  });
+
+  it("takes the count of an answer's tokens as it comes, which is that of the whole answer", () => {
+    const state = play([...started, piece(0, "Be", 3), piece(2, "cause", 5)]);
+    expect(state.runs.get("a")?.tokens).toBe(5);
   });
 
   it("appends pieces in order and ignores a repeated one", () => {

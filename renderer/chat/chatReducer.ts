@@ -75,11 +75,10 @@ function appendText(message: Message, text: string): Message {
 const textLength = (message: Message): number => message.parts.reduce((sum, part) => sum + part.text.length, 0);
 
 function tokensArrived(state: ChatState, event: EventOf<"chat", "tokensArrived">): ChatState {
-  const run = state.runs.get(event.messageId);
   const counted = withRun(state, event.messageId, {
     runId: event.runId,
     conversationId: event.conversationId,
-    tokens: (run?.tokens ?? 0) + event.tokens,
+    tokens: event.tokens,
     tokensPerSecond: event.tokensPerSecond,
     prefill: null,
   });
