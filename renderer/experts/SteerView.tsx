@@ -144,7 +144,7 @@ function Controls(editing: Editing) {
           type="button"
           disabled={isUnsteered(steering)}
           onClick={() => change({ ...steering, expertsUsed: null, biases: [] })}
-          className="rounded px-1.5 py-0.5 text-[13px] text-accent hover:underline disabled:text-muted disabled:no-underline disabled:opacity-60"
+          className="min-h-6 rounded px-1.5 py-0.5 text-[13px] text-accent hover:underline disabled:text-muted disabled:no-underline disabled:opacity-60"
         >
           {t("experts.resetSteering")}
         </button>

@@ -33,7 +33,7 @@ function useStorage(conversationId: string, growing: boolean): Storage | null {
 }
 
 const linkLook =
-  "rounded px-1 text-accent hover:underline disabled:text-muted disabled:no-underline disabled:opacity-60";
+  "min-h-6 min-w-6 rounded px-1 text-accent hover:underline disabled:text-muted disabled:no-underline disabled:opacity-60";
 
 interface TraceStorageProps {
   readonly conversationId: string;
