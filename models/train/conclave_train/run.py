@@ -6,6 +6,7 @@ Nothing but the log looks at the clock.
 """
 import json
 import os
+import signal
 import time
 from concurrent.futures import ThreadPoolExecutor
 
@@ -75,7 +76,7 @@ class Log:
 
 
 def train(name: str, model, optimisers, loss_of, groups_from, measure, args):
-    """Trains until `args.tokens` tokens (or rows) have been seen, from the last checkpoint on.
+    """Trains until `args.tokens` tokens (or rows) have been seen, from the last checkpoint on; SIGTERM ends it after the step, with a checkpoint.
 
     groups_from(step) iterates over (batches, how many tokens they are), one per step, from that step on; measure() gives
     what is logged beside the loss every `args.every` steps.
@@ -95,10 +96,12 @@ def train(name: str, model, optimisers, loss_of, groups_from, measure, args):
         save(path, model=model.state_dict(), optimisers=[o.state_dict() for o in optimisers], step=step, tokens=seen, shape=vars(model.s))
         log.write(step=step, tokens=seen, **measure())
 
+    told_to_stop = []
+    signal.signal(signal.SIGTERM, lambda *_: told_to_stop.append(True))
     if step == 0:
         log.write(step=0, tokens=0, **measure())
     for group, size in groups_from(step):
-        if seen >= args.tokens:
+        if seen >= args.tokens or told_to_stop:
             break
         factor = rate(seen, args.tokens, args.warm_up, args.decay_from)
         set_rate(optimisers, peaks, factor)

@@ -7,6 +7,7 @@ import os
 
 from .stage_curves import read_log
 from .stage_evaluate import FIXED, MODES
+from .stage_generate import read_answers
 
 HERE = os.path.join(os.path.dirname(__file__), "..")
 
@@ -50,6 +51,7 @@ def main(args):
         "entropies": ", ".join(f"{layer['entropy']:.3f}" for layer in result["experts"]), "largest": ", ".join(f"{layer['largest']:.3f}" for layer in result["experts"]),
         "prompts": str(result["n_held_out"]), "different": str(sum(mode["different"] for mode in everything.values())),
     }
+    values["answer_tokens"] = f"{sum(len(tokens) - n for tokens, n in read_answers(args.work)) / 1e6:.2f}"
     for name in ("target", "dflash", "mdlm"):
         values |= cost(args.work, name)
     with open(os.path.join(HERE, "card.md")) as file:

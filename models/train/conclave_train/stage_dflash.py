@@ -114,7 +114,7 @@ def groups(answers, args, skip: int):
         yield group, size
 
 
-def load_drafter(work: str, target) -> BlockDrafter:
+def load_drafter(work: str) -> BlockDrafter:
     state = run.load(os.path.join(work, "dflash.pt"))
     model = BlockDrafter(DrafterShape(**state["shape"]), TAPS, BLOCK)
     model.load_state_dict(state["model"])

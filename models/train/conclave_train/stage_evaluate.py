@@ -92,7 +92,7 @@ def main(args):
     if args.against:
         result["held_out_before"] = losses(args.against, held)
     target, answers = load_target(args), read_held_out(args.work)
-    drafters = {"dflash": stage_dflash.load_drafter(args.work, target), "mdlm": stage_mdlm.load_drafter(args.work)}
+    drafters = {"dflash": stage_dflash.load_drafter(args.work), "mdlm": stage_mdlm.load_drafter(args.work)}
     result["places"] = {
         "dflash": stage_dflash.acceptance(stage_dflash.stretches(drafters["dflash"], target, answers), stage_dflash.BLOCK - 1),
         "mdlm": stage_mdlm.acceptance(stage_mdlm.stretches(drafters["mdlm"], answers), stage_mdlm.DRAFT),
