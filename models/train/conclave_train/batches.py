@@ -6,7 +6,7 @@ import numpy as np
 
 # How often one pass shows a row of each source, on average; short and rare kinds more often, long readings seldom.
 REPEATS = {
-    "stories-A": 0.5, "nameswap-A": 0.5, "stories-B": 0.4, "synthetic": 2.0, "synthetic-multi": 2.0, "story-request": 0.8, "story-continue": 0.6,
+    "stories-A": 1.5, "nameswap-A": 0.7, "stories-B": 0.7, "synthetic": 2.0, "synthetic-multi": 2.0, "story-request": 1.0, "story-continue": 1.0,
     "fairytaleqa": 0.35, "ms-chitchat": 4.0, "gpteacher-roleplay": 1.0, "rasbt-instruction": 5.0, "story-qa": 0.7, "aesop": 1.0, "story-lesson": 0.8,
     "wordnet-def": 4.0, "self-instruct-seed": 2.0,
 }

@@ -107,7 +107,7 @@ def groups(answers, args, skip: int):
             some = sorted((answers[i] for i in rng.integers(0, len(answers), 64)), key=lambda a: len(a[0]))
             cut = list(cuts(some, args.batch // 2))
             tokens, lengths, prompts = pad_answers(cut[rng.integers(0, len(cut))])
-            n = int(np.clip((lengths - prompts).float().mean() / 4, 2, 24))
+            n = int(np.clip((lengths - prompts).float().mean() / 2, 2, 48))
             anchors = prompts[:, None] + (torch.from_numpy(rng.random((len(lengths), n))) * (lengths - prompts - 1)[:, None]).long()
             group.append((tokens, lengths, anchors))
             size += anchors.numel() * (BLOCK - 1)
@@ -126,6 +126,6 @@ def main(args):
     target = load_target(args)
     model = BlockDrafter(SHAPE, TAPS, BLOCK).to(args.device)
     answers = [a for a in read_answers(args.work) if len(a[0]) - a[1] >= 3]
-    held = read_held_out(args.work)[::4]
+    held = read_held_out(args.work)[::8]
     run.train("dflash", model, optimisers(model, args.lr, args.lr * 0.15, args.lr * 0.1), loss_of(model, target),
               lambda step: groups(answers, args, step), lambda: acceptance(stretches(model, target, held), BLOCK - 1), args)

@@ -112,6 +112,6 @@ def main(args):
     model.embed.load_state_dict(target.embed.state_dict())
     model.head.load_state_dict(target.head.state_dict())
     windows = Windows([a for a in read_answers(args.work) if len(a[0]) - a[1] >= 3])
-    held = read_held_out(args.work)[::4]
+    held = read_held_out(args.work)[::8]
     run.train("mdlm", model, optimisers(model, args.lr, args.lr * 0.15, args.lr * 0.1), loss_of(model),
               lambda step: groups(windows, args, step), lambda: acceptance(stretches(model, held), DRAFT), args)
