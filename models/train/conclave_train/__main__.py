@@ -14,6 +14,7 @@ STAGES = {
     "mdlm": "train the masked-diffusion drafter",
     "export": "write GGUF files",
     "evaluate": "measure the files that ship",
+    "speed": "measure how fast each way of drafting is",
     "blind": "lay out answers of two targets for a blind reading",
     "curves": "draw the training curves",
     "card": "write the model card from the measurements",

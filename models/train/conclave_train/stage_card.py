@@ -6,8 +6,9 @@ import json
 import os
 
 from .stage_curves import read_log
-from .stage_evaluate import FIXED, MODES
+from .stage_evaluate import FIXED
 from .stage_generate import read_answers
+from .stage_speed import MODES
 
 HERE = os.path.join(os.path.dirname(__file__), "..")
 

@@ -15,8 +15,7 @@ from .stage_target import held_out_loss, load_target
 from .stage_generate import read_held_out
 from .weights import read_target
 
-MODES = ["off", "lookup", "dflash", "mdlm", "auto"]      # of the engine; its controller chooses the length
-FIXED = {"dflash 3": ("dflash", 3), "dflash 7": ("dflash", 7), "mdlm 3": ("mdlm", 3), "mdlm 6": ("mdlm", 6), "lookup 4": ("lookup", 4)}
+FIXED = {"dflash 3": ("dflash", 3), "dflash 7": ("dflash", 7), "mdlm 6": ("mdlm", 6), "lookup 4": ("lookup", 4)}   # drafts of one length; else the engine chooses it
 N_ANSWER = 96
 
 
@@ -47,9 +46,10 @@ def answered(args, files, prompt, name: str) -> dict:
     return engine.generate(args.engine, files["target"], prompt, N_ANSWER, draft, length, drafters, args.threads)
 
 
-def compare(args, files, prompts, names, rounds: int) -> dict:
-    """For each way of drafting, over all prompts: answers that differ from the plain ones, tokens per pass, share of drafts accepted, speed against plain."""
+def compare(args, files, prompts, names, rounds: int):
+    """For each way of drafting, over all prompts: answers that differ from the plain ones, tokens per pass, share of drafts accepted, speed against plain. And the plain answers."""
     sums = {name: {"different": 0, "tokens": 0, "passes": 0, "drafted": 0, "accepted": 0, "ms": 0.0} for name in names}
+    answers = []
     for prompt in prompts:
         plain = None
         for name in names:
@@ -61,47 +61,44 @@ def compare(args, files, prompts, names, rounds: int) -> dict:
             for key in ("passes", "drafted", "accepted"):
                 s[key] += best[key]
             s["ms"] += best["decode_ms"]
+        answers.append(plain["tokens"])
     first = sums[names[0]]
     return {name: {"different": s["different"], "tokens": s["tokens"], "tokens_per_pass": 1 + s["accepted"] / s["passes"] if s["passes"] else 1.0,
-                   "accepted": s["accepted"] / s["drafted"] if s["drafted"] else None, "speed": first["ms"] / s["ms"]} for name, s in sums.items()}
+                   "accepted": s["accepted"] / s["drafted"] if s["drafted"] else None, "speed": first["ms"] / s["ms"]} for name, s in sums.items()}, answers
 
 
-def read_sets(tokenizer, data: str) -> dict:
-    """Five sets of prompts as tokens; stories and chat are held out."""
-    held = list(text.questions(data))
-    sets = {"stories": [m for i, m in held if i.startswith("story")][:12], "chat": [m for i, m in held if i.startswith("chat")][:24]}
-    with open(os.path.join(os.path.dirname(__file__), "..", "prompts.json")) as file:
-        sets |= {name: [[{"role": "user", "content": prompt}] for prompt in prompts] for name, prompts in json.load(file).items()}
-    return {name: [text.prompt_tokens(tokenizer, messages) for messages in prompts] for name, prompts in sets.items()}
+def files_of(args) -> dict:
+    shipped = args.files or os.path.join(args.work, "shipped")
+    return {"target": os.path.join(shipped, "tiny-Q8_0.gguf"), "dflash": os.path.join(shipped, "dflash-Q8_0.gguf"), "mdlm": os.path.join(shipped, "mdlm-Q8_0.gguf")}
 
 
-def write_answers(args, files, tokenizer):
-    """The greedy answers to all held-out prompts, for reading."""
-    with open(os.path.join(args.work, "answers.jsonl"), "w") as file:
-        for name, messages in text.questions(args.data):
-            got = engine.generate(args.engine, files["target"], text.prompt_tokens(tokenizer, messages), N_ANSWER, threads=args.threads)
-            file.write(json.dumps({"id": name, "prompt": messages[-1]["content"], "answer": tokenizer.decode(got["tokens"])}) + "\n")
+def add_results(args, **values):
+    """Adds to `evaluation.json`, or replaces there."""
+    path, result = os.path.join(args.work, "evaluation.json"), {}
+    if os.path.exists(path):
+        with open(path) as file:
+            result = json.load(file)
+    with open(path + ".part", "w") as file:
+        json.dump(result | values, file, indent=1)
+    os.replace(path + ".part", path)
+    print(json.dumps(values, indent=1))
 
 
 def main(args):
-    shipped = args.files or os.path.join(args.work, "shipped")
-    files = {"target": os.path.join(shipped, "tiny-Q8_0.gguf"), "dflash": os.path.join(shipped, "dflash-Q8_0.gguf"), "mdlm": os.path.join(shipped, "mdlm-Q8_0.gguf")}
+    files = files_of(args)
     tokenizer = Tokenizer.from_file(os.path.join(args.work, "tokenizer.json"))
     held = text.held_out(tokenizer, args.data)
-    result = {"held_out": losses(files["target"], held), "experts": expert_use(files["target"], held)}
+    add_results(args, held_out=losses(files["target"], held), experts=expert_use(files["target"], held))
     if args.against:
-        result["held_out_before"] = losses(args.against, held)
-    target, answers = load_target(args), read_held_out(args.work)
-    drafters = {"dflash": stage_dflash.load_drafter(args.work), "mdlm": stage_mdlm.load_drafter(args.work)}
-    result["places"] = {
-        "dflash": stage_dflash.acceptance(stage_dflash.stretches(drafters["dflash"], target, answers), stage_dflash.BLOCK - 1),
-        "mdlm": stage_mdlm.acceptance(stage_mdlm.stretches(drafters["mdlm"], answers), stage_mdlm.DRAFT),
-    }
-    result["sets"] = {name: compare(args, files, prompts, [*MODES, *FIXED], args.rounds) for name, prompts in read_sets(tokenizer, args.data).items()}
-    everything = [text.prompt_tokens(tokenizer, messages) for _, messages in text.questions(args.data)]
-    result["n_held_out"] = len(everything)
-    result["all_held_out"] = compare(args, files, everything, ["off", "dflash 7", "mdlm 6"], 1)
-    write_answers(args, files, tokenizer)
-    with open(os.path.join(args.work, "evaluation.json"), "w") as file:
-        json.dump(result, file, indent=1)
-    print(json.dumps(result, indent=1))
+        add_results(args, held_out_before=losses(args.against, held))
+    target, answers = load_target(args), read_held_out(args.work)[::3]
+    block, masked = stage_dflash.load_drafter(args.work), stage_mdlm.load_drafter(args.work)
+    add_results(args, places={
+        "block diffusion": stage_dflash.acceptance(stage_dflash.stretches(block, target, answers), stage_dflash.BLOCK - 1),
+        "masked diffusion": stage_mdlm.acceptance(stage_mdlm.stretches(masked, answers), stage_mdlm.DRAFT)})
+    asked = list(text.questions(args.data))
+    found, plain = compare(args, files, [text.prompt_tokens(tokenizer, messages) for _, messages in asked], ["off", "dflash 7", "mdlm 6"], 1)
+    add_results(args, n_held_out=len(asked), all_held_out=found)
+    with open(os.path.join(args.work, "answers.jsonl"), "w") as file:
+        for (name, messages), tokens in zip(asked, plain):
+            file.write(json.dumps({"id": name, "prompt": messages[-1]["content"], "answer": tokenizer.decode(tokens)}) + "\n")

@@ -1,6 +1,6 @@
 """Stage `generate`: the target answers prompts of the training text; the drafters learn from these answers.
 
-Half of the answers are greedy, half sampled at temperature 0.8. Each part is written when it is whole; a stopped run
+Four parts are greedy, the next four sampled at temperature 0.8, and so on. Each part is written when it is whole; a stopped run
 goes on with the next part.
 """
 import os
