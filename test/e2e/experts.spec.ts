@@ -160,16 +160,14 @@ test("topics are compared with the distance that chance gives beside theirs", as
   expect(await violations(page)).toEqual([]);
 });
 
-test("every view is saved as numbers and as a picture", async ({ conclaveApp: { page } }) => {
+test("every view is saved as numbers and as a picture", async ({ conclaveApp: { page, running } }) => {
   await waitUntilDone(page, await send(page, "Tell me a story about a boat and a storm"));
   const save = async (format: string): Promise<Buffer> => {
     await experts(page).getByRole("button", { name: "Save this view as a file" }).click();
-    const [download] = await Promise.all([
-      page.waitForEvent("download"),
-      page.getByRole("menuitem", { name: format }).click(),
-    ]);
-    expect(download.suggestedFilename()).toMatch(new RegExp(`^experts-\\w+\\.${format.toLowerCase()}$`));
-    return readFile(await download.path());
+    const offered = page.waitForEvent("download");
+    const file = await running.saveOffered(() => page.getByRole("menuitem", { name: format }).click());
+    expect((await offered).suggestedFilename()).toMatch(new RegExp(`^experts-\\w+\\.${format.toLowerCase()}$`));
+    return readFile(file);
   };
   for (const view of ["Now", "Tokens", "Load", "Repeats", "Together", "Words"]) {
     await experts(page).getByRole("tab", { name: view }).click();

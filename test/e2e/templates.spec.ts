@@ -87,7 +87,7 @@ test("the keyboard alone walks the list, gives up with Escape, and a message tha
 });
 
 test("a template is written, warned about, reordered, saved, compared, brought back, exported and imported", async ({
-  conclaveApp: { page },
+  conclaveApp: { page, running },
 }) => {
   await openDialog(page);
   await dialog(page).getByRole("button", { name: "New template" }).click();
@@ -118,9 +118,9 @@ test("a template is written, warned about, reordered, saved, compared, brought b
   await expect(text).toHaveValue(`${rules}\n\nAbout {{animal}}.`);
   expect(await violations(page)).toEqual([]);
 
-  const download = page.waitForEvent("download");
-  await dialog(page).getByRole("button", { name: "Export Fable maker" }).click();
-  const file = await (await download).path();
+  const file = await running.saveOffered(() =>
+    dialog(page).getByRole("button", { name: "Export Fable maker" }).click(),
+  );
   await importFile(page, file);
   await expect(dialog(page).getByLabel("Short name")).toHaveValue("fable-maker-2");
   await dialog(page).getByRole("button", { name: "Delete Fable maker" }).click();

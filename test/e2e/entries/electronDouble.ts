@@ -1,4 +1,5 @@
 // The desktop entry, unmodified, on the stand-in for Electron (test/electron-double).
+import { randomUUID } from "node:crypto";
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { ElectronDouble } from "../../electron-double/launch.ts";
@@ -32,7 +33,7 @@ export async function startOnDouble(dataFolder: string): Promise<StartedApp & { 
       return (await double.calls("shell", "openExternal")).slice(before).map((call) => String(call.args[0]));
     },
     async saveOffered(click) {
-      const path = join(dataFolder, "saved.file");
+      const path = join(dataFolder, `saved-${randomUUID()}`);
       await double.dialog.answerNext("showSaveDialog", { canceled: false, filePath: path });
       await click();
       while (!existsSync(path)) await page.waitForTimeout(50);
