@@ -22,6 +22,8 @@ const lastAnswer = (page: Page, t: Texts) =>
     .getByRole("region", { name: t("chat.thread"), exact: true })
     .getByRole("article", { name: t("chat.answer"), exact: true })
     .last();
+const expertTab = (page: Page, t: Texts, name: string): Promise<void> =>
+  page.getByRole("tab", { name: t(`experts.tab-${name}`), exact: true }).click();
 const stay = async (): Promise<void> => {};
 
 /** Sends a short question and waits for the end of the answer. */
@@ -77,6 +79,11 @@ export const screens: readonly Screen[] = [
     close: escape,
   },
   { name: "answer", open: (page, t) => ask(page, t, "Tell me a story about a fox"), close: stay },
+  ...["tokens", "load", "repeats", "together", "words", "topics", "steer"].map((name): Screen => ({
+    name: `experts-${name}`,
+    open: (page, t) => expertTab(page, t, name),
+    close: (page, t) => expertTab(page, t, "now"),
+  })),
   {
     name: "conversation-settings",
     open: (page, t) => page.getByRole("tab", { name: t("settings.title") }).click(),

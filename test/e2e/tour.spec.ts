@@ -20,7 +20,7 @@ const sizes = [
   { width: 880, height: 560 },
 ] as const;
 /** What the film shows of the panel between its two stories. */
-const shownTabs = ["Load", "Together", "Repeats"] as const;
+const shownTabs = ["Tokens", "Load", "Together"] as const;
 const t = textsOf("en");
 
 test.skip(process.env["UPDATE_SCREENSHOTS"] !== "1", "Pictures are taken with UPDATE_SCREENSHOTS=1.");
