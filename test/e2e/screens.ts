@@ -79,11 +79,6 @@ export const screens: readonly Screen[] = [
     close: escape,
   },
   { name: "answer", open: (page, t) => ask(page, t, "Tell me a story about a fox"), close: stay },
-  ...["tokens", "load", "repeats", "together", "words", "topics", "steer"].map((name): Screen => ({
-    name: `experts-${name}`,
-    open: (page, t) => expertTab(page, t, name),
-    close: (page, t) => expertTab(page, t, "now"),
-  })),
   {
     name: "conversation-settings",
     open: (page, t) => page.getByRole("tab", { name: t("settings.title") }).click(),
@@ -140,3 +135,12 @@ export const screens: readonly Screen[] = [
     close: escape,
   },
 ];
+
+/** The expert panel's other views, over the answer that is open: for pictures. They show single words of the model's, so no language can be told from them. */
+export const expertViews: readonly Screen[] = ["tokens", "load", "repeats", "together", "words", "topics", "steer"].map(
+  (name) => ({
+    name: `experts-${name}`,
+    open: (page, t) => expertTab(page, t, name),
+    close: (page, t) => expertTab(page, t, "now"),
+  }),
+);

@@ -10,7 +10,7 @@ import { expect, test } from "./conclaveApp.ts";
 import { repositoryRoot } from "./entries/entry.ts";
 import { choose } from "./looks.ts";
 import { film, showPointer, toWebm } from "./recording.ts";
-import { screens } from "./screens.ts";
+import { expertViews, screens } from "./screens.ts";
 import { smallPng } from "./smallPng.ts";
 import { textsOf } from "./texts.ts";
 
@@ -35,6 +35,10 @@ async function someHistory(page: Page): Promise<void> {
   await page.keyboard.press("Control+Shift+o");
 }
 
+const pictured = screens
+  .filter(({ minor }) => minor !== true)
+  .flatMap((screen) => (screen.name === "answer" ? [screen, ...expertViews] : [screen]));
+
 async function keep(page: Page, name: string): Promise<void> {
   writeFileSync(join(folder, `${name}.png`), smallPng(await page.screenshot()));
 }
@@ -49,7 +53,7 @@ for (const theme of ["light", "dark"] as const) {
     for (const { width, height } of sizes) {
       await page.setViewportSize({ width, height });
       await page.keyboard.press("Control+Shift+o");
-      for (const { name, open, close } of screens.filter(({ minor }) => minor !== true)) {
+      for (const { name, open, close } of pictured) {
         await open(page, t);
         await page.mouse.move(0, 0);
         // Menus and dialogs open with a short movement.
@@ -65,6 +69,8 @@ for (const theme of ["light", "dark"] as const) {
       await page.keyboard.press("Control+Shift+o");
       const answer = await send(page, "Tell me a story about a fox");
       await firstWords(answer, 400);
+      // The panel follows a few times a second; the engine writes hundreds of words in between. Below this width it is closed.
+      if (width >= 1000) await page.locator("canvas").first().waitFor();
       await keep(page, `chat-${theme}-${width}`);
       await page.keyboard.press("Escape");
       await waitUntilDone(page, answer);
