@@ -28,11 +28,14 @@ export function countVitest(report: unknown, status: number): Counts {
   return { passed: numPassedTests, failed, skipped: numPendingTests + numTodoTests };
 }
 
-/** Counts of a Playwright JSON report; a test that passed only on a second try counts as failed. */
-export function countPlaywright(report: unknown, status: number): Counts {
+/**
+ * Counts of a Playwright JSON report. A test that passed only on its second try counts as passed, and as `unsteady`: on a
+ * loaded machine a real browser may be late once, and whoever reads the end of the run shall know that it was.
+ */
+export function countPlaywright(report: unknown, status: number): Counts & { unsteady: number } {
   const { expected, unexpected, flaky, skipped } = playwrightReport.parse(report).stats;
-  const failed = unexpected + flaky;
-  return { passed: expected, failed: failed === 0 && status !== 0 ? 1 : failed, skipped };
+  const failed = unexpected === 0 && status !== 0 ? 1 : unexpected;
+  return { passed: expected + flaky, failed, skipped, unsteady: flaky };
 }
 
 function freshReport(name: string): string {
@@ -56,13 +59,17 @@ export async function runUnit(): Promise<Counts> {
 
 async function runPlaywright(name: string, projects: readonly string[], env: NodeJS.ProcessEnv): Promise<Counts> {
   const report = freshReport(`${name}.json`);
-  const args = ["test", "--config", "test/e2e/playwright.config.ts", "--reporter=list,json"];
+  const args = ["test", "--config", "test/e2e/playwright.config.ts", "--retries=1", "--reporter=list,json"];
   const { status } = await run(
     process.execPath,
     [tool("@playwright/test/cli.js"), ...args, ...projects.map((project) => `--project=${project}`)],
     { env: { ...process.env, ...env, PLAYWRIGHT_JSON_OUTPUT_NAME: report } },
   );
-  return countReport(report, status, countPlaywright);
+  return countReport(report, status, (parsed, exitStatus) => {
+    const { unsteady, ...counts } = countPlaywright(parsed, exitStatus);
+    if (unsteady > 0) console.log(`${unsteady} of them passed only on the second try (listed above as "flaky").`);
+    return counts;
+  });
 }
 
 /** The specs on both entries that need no Electron: the web entry, and electron/main on the stand-in. */

@@ -145,7 +145,7 @@ int count_cores() {
 int count_cores() {
   int value = 0;
   size_t size = sizeof value;
-  // Efficiency cores slow a barrier down to their own pace, so performance cores are counted where they are told apart.
+  // Efficiency cores slow the whole team down to their own pace, so performance cores are counted where they are told apart.
   if (sysctlbyname("hw.perflevel0.physicalcpu", &value, &size, nullptr, 0) == 0 && value > 0) return value;
   if (sysctlbyname("hw.physicalcpu", &value, &size, nullptr, 0) == 0 && value > 0) return value;
   return static_cast<int>(std::thread::hardware_concurrency());

@@ -57,34 +57,7 @@ int checked_threads(int n_threads) {
 
 }  // namespace
 
-void Barrier::arrive_and_wait() {
-  const uint32_t generation = generation_.load(std::memory_order_acquire);
-  if (broken_.load(std::memory_order_acquire)) throw Broken{};
-  if (n_arrived_.fetch_add(1, std::memory_order_acq_rel) + 1 == static_cast<uint32_t>(n_threads_)) {
-    n_arrived_.store(0, std::memory_order_relaxed);
-    generation_.fetch_add(1, std::memory_order_release);
-    generation_.notify_all();
-    return;
-  }
-  const auto passed = [&] { return generation_.load(std::memory_order_acquire) != generation; };
-  if (!spin_until(passed)) {
-    while (!passed()) generation_.wait(generation, std::memory_order_acquire);
-  }
-  if (broken_.load(std::memory_order_acquire)) throw Broken{};
-}
-
-void Barrier::break_up() {
-  broken_.store(true, std::memory_order_release);
-  generation_.fetch_add(1, std::memory_order_release);
-  generation_.notify_all();
-}
-
-void Barrier::reset() {
-  n_arrived_.store(0, std::memory_order_relaxed);
-  broken_.store(false, std::memory_order_release);
-}
-
-ThreadPool::ThreadPool(int n_threads) : n_threads_(checked_threads(n_threads)), barrier_(n_threads_) {
+ThreadPool::ThreadPool(int n_threads) : n_threads_(checked_threads(n_threads)) {
   workers_.reserve(static_cast<size_t>(n_threads_ - 1));
   for (int thread = 1; thread < n_threads_; ++thread) workers_.emplace_back([this, thread] { worker_main(thread); });
 }
@@ -104,30 +77,13 @@ void ThreadPool::keep_exception() {
 
 void ThreadPool::work(const Job& job, int thread) {
   try {
-    if (job.whole_team) {
-      job.call(job.context, 0, thread);
-      return;
-    }
     while (!failed_.load(std::memory_order_relaxed)) {
       const int64_t chunk = next_chunk_.fetch_add(1, std::memory_order_relaxed);
       if (chunk >= job.n_chunks) return;
       job.call(job.context, chunk, thread);
     }
-  } catch (const Barrier::Broken&) {
-    // Somebody else's exception broke the barrier; that one is kept.
   } catch (...) {
     keep_exception();
-    if (job.whole_team) barrier_.break_up();
-  }
-}
-
-template <class Done>
-void ThreadPool::wait_finished(Done&& done) {
-  if (spin_until(done)) return;
-  for (;;) {
-    const uint32_t finished = finished_.load(std::memory_order_acquire);
-    if (done()) return;
-    finished_.wait(finished, std::memory_order_acquire);
   }
 }
 
@@ -135,7 +91,6 @@ void ThreadPool::start(const Job& job) {
   assert((state_.load() & kOpen) == 0 && "a job is already running: parallel_for inside a job, or two callers");
   job_ = job;
   next_chunk_.store(0, std::memory_order_relaxed);
-  n_left_.store(0, std::memory_order_relaxed);
   const uint64_t epoch = (state_.load(std::memory_order_relaxed) >> kEpochShift) + 1;
   state_.store(epoch << kEpochShift | kOpen, std::memory_order_release);
   wake_.fetch_add(1, std::memory_order_seq_cst);
@@ -143,16 +98,16 @@ void ThreadPool::start(const Job& job) {
 
   work(job, 0);
 
-  if (job.whole_team) {
-    // Every worker has its own part, so all must have come and gone before the job may close.
-    wait_finished([&] { return n_left_.load(std::memory_order_acquire) == n_threads_ - 1; });
-    state_.store(epoch << kEpochShift, std::memory_order_release);
-  } else if ((state_.fetch_and(~kOpen, std::memory_order_acq_rel) & kInsideMask) != 0) {
-    wait_finished([&] { return (state_.load(std::memory_order_acquire) & kInsideMask) == 0; });
+  const auto all_out = [&] { return (state_.load(std::memory_order_acquire) & kInsideMask) == 0; };
+  if ((state_.fetch_and(~kOpen, std::memory_order_acq_rel) & kInsideMask) != 0 && !spin_until(all_out)) {
+    for (;;) {
+      const uint32_t finished = finished_.load(std::memory_order_acquire);
+      if (all_out()) break;
+      finished_.wait(finished, std::memory_order_acquire);
+    }
   }
   if (failed_.load(std::memory_order_acquire)) {
     failed_.store(false, std::memory_order_relaxed);
-    barrier_.reset();
     const std::lock_guard lock(exception_mutex_);
     std::rethrow_exception(std::exchange(exception_, nullptr));
   }
@@ -170,10 +125,8 @@ bool ThreadPool::enter(uint64_t& last_epoch) {
 }
 
 /// A worker's last step in a job; the one that the caller may be waiting for wakes it.
-void ThreadPool::leave(bool whole_team) {
-  const bool last = whole_team ? n_left_.fetch_add(1, std::memory_order_acq_rel) + 1 == n_threads_ - 1
-                               : (state_.fetch_sub(1, std::memory_order_acq_rel) & (kOpen | kInsideMask)) == 1;
-  if (!last) return;
+void ThreadPool::leave() {
+  if ((state_.fetch_sub(1, std::memory_order_acq_rel) & (kOpen | kInsideMask)) != 1) return;
   finished_.fetch_add(1, std::memory_order_release);
   finished_.notify_all();
 }
@@ -184,9 +137,8 @@ void ThreadPool::worker_main(int thread) {
     const uint32_t wake = wake_.load(std::memory_order_acquire);
     if (stop_.load(std::memory_order_acquire)) return;
     if (enter(last_epoch)) {
-      const bool whole_team = job_.whole_team;
       work(job_, thread);
-      leave(whole_team);
+      leave();
       continue;
     }
     if (spin_until([&] { return wake_.load(std::memory_order_acquire) != wake; })) continue;

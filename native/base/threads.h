@@ -1,7 +1,7 @@
 // A fixed team of threads for the kernels. The caller takes part as thread 0. Waiting threads spin for a few
 // microseconds and then sleep, so an idle engine costs nothing and a core taken by another process costs one thread's
 // share, not the whole team's time: parallel_for never waits for a worker that has not started on the job.
-// One job at a time: parallel_for and run may be called from any one thread at a time, and not from inside a job.
+// One job at a time: parallel_for may be called from any one thread at a time, and not from inside a job.
 #pragma once
 #include <atomic>
 #include <cstdint>
@@ -12,25 +12,6 @@
 #include <vector>
 
 namespace conclave {
-
-/// All of n threads wait for each other; may be used again at once. Spins shortly, then sleeps.
-class Barrier {
- public:
-  explicit Barrier(int n_threads) : n_threads_(n_threads) {}
-  /// Throws Broken when broken before or while waiting.
-  void arrive_and_wait();
-  /// Releases everyone who waits, now and later: used when a member of the team will not come.
-  void break_up();
-  /// Makes a broken or half-filled barrier whole; nobody may be waiting.
-  void reset();
-  struct Broken {};
-
- private:
-  const int n_threads_;
-  alignas(64) std::atomic<uint32_t> n_arrived_{0};
-  alignas(64) std::atomic<uint32_t> generation_{0};   // waited on
-  std::atomic<bool> broken_{false};
-};
 
 class ThreadPool {
  public:
@@ -52,26 +33,7 @@ class ThreadPool {
       return;
     }
     using Fn = std::remove_reference_t<F>;
-    start({[](void* context, int64_t chunk, int thread) { (*static_cast<Fn*>(context))(chunk, thread); }, context_of(fn), n_chunks, false});
-  }
-
-  /// Calls fn(int thread_index, int n_threads) once on every thread; inside, barrier() waits for the whole team. The first exception is rethrown
-  /// here; threads at the barrier are released by it.
-  template <class F>
-  void run(F&& fn) {
-    if (n_threads_ == 1) {
-      fn(0, 1);
-      return;
-    }
-    using Fn = std::remove_reference_t<F>;
-    const int n_threads = n_threads_;
-    auto call = [&fn, n_threads](int thread) { static_cast<Fn&>(fn)(thread, n_threads); };
-    start({[](void* context, int64_t, int thread) { (*static_cast<decltype(call)*>(context))(thread); }, &call, 0, true});
-  }
-
-  /// Only inside run().
-  void barrier() {
-    if (n_threads_ > 1) barrier_.arrive_and_wait();
+    start({[](void* context, int64_t chunk, int thread) { (*static_cast<Fn*>(context))(chunk, thread); }, context_of(fn), n_chunks});
   }
 
  private:
@@ -79,7 +41,6 @@ class ThreadPool {
     void (*call)(void* context, int64_t chunk, int thread) = nullptr;
     void* context = nullptr;
     int64_t n_chunks = 0;
-    bool whole_team = false;
   };
   template <class F>
   static void* context_of(F& fn) { return const_cast<void*>(static_cast<const void*>(&fn)); }
@@ -88,14 +49,11 @@ class ThreadPool {
   void work(const Job& job, int thread);
   void worker_main(int thread);
   bool enter(uint64_t& last_epoch);
-  void leave(bool whole_team);
-  template <class Done>
-  void wait_finished(Done&& done);
+  void leave();
   void keep_exception();
 
   const int n_threads_;
   Job job_;
-  Barrier barrier_;
   std::vector<std::thread> workers_;
 
   // epoch << 32 | open << 31 | workers inside. A worker enters by compare-and-swap on the very epoch it saw, so a late
@@ -104,7 +62,6 @@ class ThreadPool {
   alignas(64) std::atomic<uint32_t> wake_{0};        // changes with every job; idle workers wait on it
   alignas(64) std::atomic<int64_t> next_chunk_{0};
   alignas(64) std::atomic<uint32_t> finished_{0};    // changes when the last worker leaves a job; the caller waits on it
-  std::atomic<int> n_left_{0};                       // workers done with a whole-team job
   alignas(64) std::atomic<uint32_t> n_sleeping_{0};  // workers asleep or about to be: skips the wake-up call when all are spinning
   std::atomic<bool> stop_{false}, failed_{false};
   std::mutex exception_mutex_;

@@ -61,26 +61,6 @@ TEST("what a chunk wrote is visible to the caller and to the next job's workers"
   CHECK(std::accumulate(values.begin(), values.end(), int64_t{0}) == expected);
 }
 
-TEST("run gives each thread its own part, and the barrier orders phases") {
-  for (const int n_threads : {1, 2, 5}) {
-    ThreadPool pool(n_threads);
-    std::vector<int> slots(static_cast<size_t>(n_threads), 0), sums(static_cast<size_t>(n_threads), 0);
-    for (int round = 1; round <= 300; ++round) {
-      pool.run([&](int thread, int n) {
-        for (int phase = 0; phase < 3; ++phase) {
-          slots[static_cast<size_t>(thread)] = round * 10 + phase + thread;
-          pool.barrier();
-          int sum = 0;
-          for (int other = 0; other < n; ++other) sum += slots[static_cast<size_t>(other)];
-          sums[static_cast<size_t>(thread)] = sum;
-          pool.barrier();
-        }
-      });
-      for (const int sum : sums) CHECK(sum == n_threads * (round * 10 + 2) + n_threads * (n_threads - 1) / 2);
-    }
-  }
-}
-
 TEST("an exception in a chunk reaches the caller, and the pool works on") {
   ThreadPool pool(3);
   for (int round = 0; round < 50; ++round) {
@@ -89,25 +69,6 @@ TEST("an exception in a chunk reaches the caller, and the pool works on") {
     std::atomic<int> n{0};
     pool.parallel_for(10, [&](int64_t, int) { n.fetch_add(1); });
     CHECK(n.load() == 10);
-  }
-}
-
-TEST("an exception in run releases the threads that wait at the barrier") {
-  ThreadPool pool(4);
-  for (int thrower = 0; thrower < 4; ++thrower) {
-    for (int round = 0; round < 20; ++round) {
-      const std::string message = message_of([&] {
-        pool.run([&](int thread, int) {
-          if (thread == thrower) throw std::runtime_error("one of the team");
-          pool.barrier();
-          pool.barrier();
-        });
-      });
-      CHECK(message == "one of the team");
-      std::atomic<int> n{0};
-      pool.run([&](int, int) { pool.barrier(); n.fetch_add(1); pool.barrier(); });
-      CHECK(n.load() == 4);
-    }
   }
 }
 
@@ -121,27 +82,22 @@ TEST("pools come and go without waiting for sleepers") {
 TEST("a team larger than the machine still finishes: waiting threads sleep instead of spinning") {
   ThreadPool pool(16);
   std::atomic<int64_t> n{0};
-  for (int round = 0; round < 200; ++round) pool.run([&](int, int) { pool.barrier(); n.fetch_add(1); pool.barrier(); });
-  CHECK(n.load() == 200 * 16);
+  for (int round = 0; round < 200; ++round) pool.parallel_for(64, [&](int64_t, int) { n.fetch_add(1); });
+  CHECK(n.load() == 200 * 64);
 }
 
 TEST("cost of an empty job") {
   ThreadPool pool;
-  for (const bool team : {false, true}) {
-    constexpr int kRounds = 5000;
-    double best = 1e9;
-    for (int repeat = 0; repeat < 5; ++repeat) {
-      const auto begin = std::chrono::steady_clock::now();
-      for (int i = 0; i < kRounds; ++i) {
-        if (team) pool.run([](int, int) {});
-        else pool.parallel_for(pool.n_threads(), [](int64_t, int) {});
-      }
-      const std::chrono::duration<double, std::nano> elapsed = std::chrono::steady_clock::now() - begin;
-      best = std::min(best, elapsed.count() / kRounds);
-    }
-    std::printf("    %s on %d threads: %.0f ns\n", team ? "run" : "parallel_for", pool.n_threads(), best);
-    CHECK(best < 1e6);   // a millisecond would mean that threads sleep through their jobs
+  constexpr int kRounds = 5000;
+  double best = 1e9;
+  for (int repeat = 0; repeat < 5; ++repeat) {
+    const auto begin = std::chrono::steady_clock::now();
+    for (int i = 0; i < kRounds; ++i) pool.parallel_for(pool.n_threads(), [](int64_t, int) {});
+    const std::chrono::duration<double, std::nano> elapsed = std::chrono::steady_clock::now() - begin;
+    best = std::min(best, elapsed.count() / kRounds);
   }
+  std::printf("    parallel_for on %d threads: %.0f ns\n", pool.n_threads(), best);
+  CHECK(best < 1e6);   // a millisecond would mean that threads sleep through their jobs
 }
 
 TEST("JSON is escaped, shortest and never invalid") {

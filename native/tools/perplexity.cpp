@@ -32,7 +32,8 @@ std::vector<std::vector<int32_t>> read_texts(const std::string& path, int n_voca
       int32_t id = -1;
       const auto result = std::from_chars(at, end, id);
       if (result.ec != std::errc{} || id < 0 || id >= n_vocab) {
-        throw Error(ErrorCode::kBadFile, "line " + std::to_string(line) + " of '" + printable(path, kMaxPathShown) + "' holds something that is not a token id below " + std::to_string(n_vocab));
+        throw Error(ErrorCode::kBadFile, "line " + std::to_string(line) + " of '" + printable(path, kMaxPathShown) + "' holds something that is not a token id below " + std::to_string(n_vocab) +
+                                             "; `npm run perplexity -- MODEL TEXT` makes ids from a text");
       }
       texts.back().push_back(id);
       at = result.ptr;
