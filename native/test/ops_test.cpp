@@ -140,6 +140,38 @@ TEST("moe_ffn: types, shapes and activations, and a row alone has the same bits 
     for (const FfnCase& c : kFfnCases) check_moe(level, c);
 }
 
+/// Rows whose slots weigh nothing: some of them, the same expert again (a steered row that takes fewer), or all.
+void check_moe_zeros(const Level& level, int64_t n, DType type, bool accumulate) {
+  constexpr int64_t kSlots = 3, kWidth = 64;
+  const FfnFixture ffn({n, kWidth, kWidth, 4, kSlots, type, type, Activation::kSilu, true, ""});
+  OwnedTensor x(n, kWidth), out(n, kWidth), weights(n, kSlots, false);
+  std::vector<int32_t> ids;
+  std::vector<std::vector<double>> expected;
+  for (int64_t r = 0; r < n; ++r) {
+    const float first = r == n - 1 ? 0.f : 0.5f + static_cast<float>(r), second = r % 2 == 0 ? 0.f : first / 2;
+    const float own[] = {first, second, 0.f};
+    std::copy_n(own, kSlots, weights.view.f32(r));
+    ids.insert(ids.end(), {1, 3, 1});
+    std::vector<double>& row = expected.emplace_back(accumulate ? row_of(out.view, r) : std::vector<double>(kWidth, 0.0));
+    for (size_t j = 0; j < 2; ++j) {
+      const std::vector<double> y = ffn.apply(ids[j], row_of(x.view, r), Activation::kSilu);
+      for (size_t i = 0; i < y.size(); ++i) row[i] += static_cast<double>(own[j]) * y[i];
+    }
+  }
+  level.ops->moe_ffn({out.view, x.view, {ids.data(), DType::kI32, n, kSlots, kSlots}, weights.view, ffn.view(), Activation::kSilu, 1.f, accumulate});
+  Distance distance;
+  for (int64_t r = 0; r < n; ++r)
+    for (int64_t i = 0; i < kWidth; ++i) distance.add(out.view.f32(r)[i], expected[static_cast<size_t>(r)][static_cast<size_t>(i)]);
+  check_distance(distance, level.exact || is_plain(type) ? kArithmetic : 3 * kActivations, level.name + " moe_ffn, slots of weight 0 in " + std::to_string(n) + " rows of " + type_name(type));
+}
+
+TEST("moe_ffn: slots of weight 0 count for nothing, be they a row's only ones or an expert that it has already") {
+  for (const Level& level : levels())
+    for (const int64_t n : {1, 4, 9})
+      for (const DType type : {DType::kF32, DType::kQ8_0})
+        for (const bool accumulate : {false, true}) check_moe_zeros(level, n, type, accumulate);
+}
+
 TEST("moe_ffn: one row after the other, as the measure of what grouping saves") {
   setenv("CONCLAVE_GROUP_EXPERTS", "0", 1);
   const Level level{"portable, ungrouped", make_cpu_ops_with({2, Precision::kFast}, kernels_portable()), false};

@@ -102,6 +102,10 @@ void down(CpuContext& context, const FfnWork& work, const Activations& hidden, i
 void run_ffn(CpuContext& context, const FfnWork& work) {
   const FfnWeights& ffn = *work.ffn;
   assert(ffn.gate->d_in == work.x.d_row && ffn.up->d_out == ffn.gate->d_out && ffn.down->d_in == ffn.gate->d_out && ffn.down->d_out == work.out.d_row);
+  if (work.experts.empty()) {   // every slot weighs nothing
+    for (int64_t row = 0; row < work.out.n_rows && !work.accumulate; ++row) std::fill_n(work.out.f32(row), work.out.d_row, 0.f);
+    return;
+  }
   const Activations x = prepare_activations(context, work.x, context.reads_quantised(*ffn.gate) || context.reads_quantised(*ffn.up) ? 1 : 0);
   Hidden hidden;
   hidden.d_ff = ffn.gate->d_out;

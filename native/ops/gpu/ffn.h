@@ -24,7 +24,7 @@ struct SortPairs {
     block_barrier();
     const int n_pairs = args.n * args.k;
     for (int i = p.thread; i < n_pairs; i += kThreads) {
-      const int e = experts[i / args.k * args.expert_stride + i % args.k];
+      const int e = expert_of(args, experts, weights, i);
       if (e >= 0) atomic_add(counts + e, 1);
     }
     block_barrier();
@@ -54,12 +54,19 @@ struct SortPairs {
     }
     block_barrier();
     for (int i = p.thread; i < n_pairs; i += kThreads) {
-      const int r = i / args.k, slot = i % args.k, e = experts[r * args.expert_stride + slot];
+      const int r = i / args.k, slot = i % args.k, e = expert_of(args, experts, weights, i);
       if (e < 0) continue;
       const int to = atomic_add(counts + e, 1);   // any order within an expert: its pairs do not meet
       row[to] = r;
       weight[to] = weights[r * args.weight_stride + slot] * args.scale;
     }
+  }
+
+ private:
+  /// Below zero for what is left out. A slot of weight 0 may name an expert that its row has already, and an expert's rows must differ.
+  static CONCLAVE_DEVICE int expert_of(const Args& args, Global<const int32_t> experts, Global<const float> weights, int pair) {
+    const int row = pair / args.k, slot = pair % args.k;
+    return weights[row * args.weight_stride + slot] == 0.f ? -1 : experts[row * args.expert_stride + slot];
   }
 };
 

@@ -55,7 +55,7 @@ struct Pairs {
   float* weight;
 };
 
-/// Grid: 1. Experts below zero are left out.
+/// Grid: 1. Experts below zero and slots of weight 0 are left out.
 struct SortPairsArgs {
   const int32_t* experts;
   const float* weights;
