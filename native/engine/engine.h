@@ -16,6 +16,7 @@
 #include "model/spec.h"
 #include "ops/ops.h"
 #include "sample/sampler_options.h"
+#include "weights/expert_residency.h"
 
 namespace conclave {
 
@@ -105,7 +106,10 @@ struct EngineOptions {
   DType kv_type = DType::kF16;
   Precision precision = Precision::kFast;
   Device device = Device::kCpu;
+  uint64_t device_bytes = 0;        // of the device's own memory to use; 0: all that is free
+  ResidencyPolicy expert_cache = ResidencyPolicy::kFixed;   // of experts on a device that does not hold all; see weights/hybrid_ops.h
   std::function<std::unique_ptr<Ops>()> make_ops;   // instead of the device's: for tests
+  std::function<bool(size_t layer, int expert)> on_device;   // instead of the plan's choice of experts: for tests
   std::vector<std::string> drafters;   // files of drafting models for this one, at most one of a kind
   bool plain = false;               // one request at a time, no reuse: the twin that results are compared with
 };
@@ -114,6 +118,8 @@ struct EngineStats {
   uint64_t weight_bytes = 0, active_bytes_per_token = 0;
   uint64_t kv_bytes_reserved = 0, kv_pages_total = 0, kv_pages_free = 0, kv_pages_cached = 0;
   uint64_t n_requests_running = 0, n_requests_waiting = 0;
+  // Of the layers whose experts a device holds in part: all and those there now; by (row, expert) pair, computed there or by the processor.
+  uint64_t n_experts_placed = 0, n_experts_on_device = 0, expert_hits = 0, expert_misses = 0, expert_bytes_moved = 0;
   std::string backend;
 };
 

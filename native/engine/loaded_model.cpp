@@ -32,12 +32,13 @@ std::vector<KvShape> kv_shapes(const ModelSpec& spec) {
   return shapes;
 }
 
-/// Recurrent states, of sequences and checkpoints together, within a fixed share of memory but never too few to work.
-size_t state_limit(const ModelSpec& spec) {
-  constexpr size_t kStateMemory = size_t{3} << 29;
+/// Recurrent states, of sequences and checkpoints together, within a fixed share of memory and `spare` bytes beside the
+/// planned ones, but never too few to work.
+size_t state_limit(const ModelSpec& spec, size_t spare) {
+  constexpr size_t kStateMemory = size_t{3} << 29, kLeast = static_cast<size_t>(kPlannedStates);
   size_t bytes = 1;
   for (const LayerSpec& layer : spec.layers) bytes += static_cast<size_t>(layer.state_bytes());
-  return std::clamp<size_t>(kStateMemory / bytes, 8, 128);
+  return std::clamp<size_t>(std::min(kStateMemory / bytes, kLeast + std::min(kStateMemory, spare) / bytes), kLeast, 128);
 }
 
 std::vector<Weight*> present_weights(ModelWeights& model) {
@@ -73,7 +74,6 @@ LoadedModel::LoadedModel(const EngineOptions& options, int max_logit_rows, const
   spec_ = spec_from_gguf(*file_);
   weights_ = bind_weights(*file_, spec_);
   ops_ = options.make_ops ? options.make_ops() : make_ops({.n_threads = options.n_threads, .precision = options.precision, .device = options.device});
-  if (wrap) ops_ = wrap(std::move(ops_));
   active_bytes_ = active_bytes_per_token(spec_, weights_);
 
   const int trained = spec_.context_trained > 0 ? spec_.context_trained : kDefaultContext;
@@ -82,17 +82,58 @@ LoadedModel::LoadedModel(const EngineOptions& options, int max_logit_rows, const
   const int64_t n_pages = (int64_t{kv_tokens} + kPageTokens - 1) / kPageTokens;
   plain_ = options.plain;
   open_drafters(options);
+  const int max_rows = options.prefill_chunk + max_logit_rows;
+  const size_t spare = place(options, {.n_context = kv_tokens, .kv_type = options.kv_type, .max_rows = max_rows, .max_logit_rows = max_logit_rows, .needs_card = true,
+                                       .spread = options.expert_cache != ResidencyPolicy::kFixed});
+  if (wrap) ops_ = wrap(std::move(ops_));
   std::vector<KvShape> shapes = kv_shapes(spec_);
   for (const auto& drafter : drafters_) {
     const std::vector<KvShape> more = drafter->kv_shapes();
     shapes.insert(shapes.end(), more.begin(), more.end());
   }
-  cache_ = std::make_unique<KvCache>(*ops_, shapes, options.kv_type, n_pages, !options.plain, state_limit(spec_));
+  cache_ = std::make_unique<KvCache>(*ops_, shapes, options.kv_type, n_pages, !options.plain, state_limit(spec_, spare));
   // LongRoPE has two sets of divisors. Keys once kept cannot change theirs, so the set goes with what the context can hold.
   if (weights_.rope_freqs_long && n_context_ > spec_.layers.front().attention.rope.original_context) std::swap(weights_.rope_freqs, weights_.rope_freqs_long);
-  forward_ = std::make_unique<Forward>(*ops_, spec_, weights_, cache_->pool().layers().first(spec_.layers.size()), options.prefill_chunk + max_logit_rows, max_logit_rows);
+  forward_ = std::make_unique<Forward>(*ops_, spec_, weights_, cache_->pool().layers().first(spec_.layers.size()), max_rows, max_logit_rows);
   prepare_weights(progress);
   attach_drafters();
+}
+
+/// Plans what goes to a device with memory of its own from what is free there, before anything is brought. Experts that find no
+/// place stay with the processor. Returns the bytes that the plan leaves free. Throws Error(kOutOfMemory) with the plan's reason.
+size_t LoadedModel::place(const EngineOptions& options, const PlanOptions& needs) {
+  const std::optional<DeviceMemory> memory = ops_->memory();
+  if (!memory) return SIZE_MAX;
+  const uint64_t usable = options.device_bytes > 0 ? std::min<uint64_t>(options.device_bytes, memory->free_bytes) : memory->free_bytes, drafters = drafters_bytes(needs);
+  const MemoryBudget budget{.vram_bytes = usable - std::min(usable, drafters), .ram_bytes = UINT64_MAX, .unified = false, .driver_bytes = 0};   // files are mapped: no plan needs to make room for them
+  const Plan plan = plan_placement(spec_, weights_, budget, needs);
+  if (plan.placement == Placement::kTooLarge) throw Error(ErrorCode::kOutOfMemory, plan.reason);
+  std::vector<ExpertHome> homes;
+  for (size_t i = 0; i < spec_.layers.size(); ++i) {
+    if (spec_.layers[i].ffn.kind != FfnKind::kMoe) continue;
+    const LayerWeights& w = weights_.layers[i];
+    ExpertHome home{{&w.gate, &w.up, &w.down, optional(w.gate_bias), optional(w.up_bias), optional(w.down_bias)}, {}};
+    for (int expert = 0; expert < spec_.layers[i].ffn.n_experts; ++expert) {
+      if (options.on_device ? options.on_device(i, expert) : expert < plan.experts_on_gpu[i]) home.on_device.push_back(expert);
+    }
+    if (home.on_device.size() < static_cast<size_t>(spec_.layers[i].ffn.n_experts)) homes.push_back(std::move(home));
+  }
+  if (homes.empty()) return budget.vram_bytes - plan.gpu.total();
+  constexpr int kMovesAPass = 4;   // a guess: no card was at hand to weigh an expert's way there against what it saves
+  auto hybrid = std::make_unique<HybridOps>(std::move(ops_), make_cpu_ops({.n_threads = options.n_threads, .precision = options.precision, .device = Device::kCpu}), homes, options.expert_cache, kMovesAPass);
+  hybrid_ = hybrid.get();
+  ops_ = std::move(hybrid);
+  return 0;
+}
+
+/// Weights, as much again for the drafters' own buffers, and their share of the pages.
+uint64_t LoadedModel::drafters_bytes(const PlanOptions& needs) const {
+  uint64_t sum = 0;
+  for (const auto& drafter : drafters_) {
+    sum += 2 * drafter->weight_bytes();
+    for (const KvShape& shape : drafter->kv_shapes()) sum += kv_token_bytes(needs.kv_type, shape.n_kv_heads, shape.d_k, shape.d_v) * static_cast<uint64_t>(needs.n_context + kPageTokens);
+  }
+  return sum;
 }
 
 /// The plain twin drafts nothing, so it loads no drafter.

@@ -9,6 +9,8 @@
 #include "forward/forward.h"
 #include "kv/kv_cache.h"
 #include "speculate/drafter_model.h"
+#include "weights/hybrid_ops.h"
+#include "weights/plan.h"
 #include "weights/weights.h"
 
 namespace conclave {
@@ -26,6 +28,8 @@ class LoadedModel {
   const ModelSpec& spec() const { return spec_; }
   const ModelWeights& weights() const { return weights_; }
   Ops& ops() { return *ops_; }
+  /// Of a device that holds some of the experts only; else nullptr.
+  const HybridOps* hybrid() const { return hybrid_; }
   KvCache& cache() { return *cache_; }
   Forward& forward() { return *forward_; }
   /// Longest sequence: what the KV holds, or what the model was trained for if that is less.
@@ -38,6 +42,8 @@ class LoadedModel {
   uint64_t drafters_checksum() const { return drafters_checksum_; }
 
  private:
+  size_t place(const EngineOptions& options, const PlanOptions& needs);
+  uint64_t drafters_bytes(const PlanOptions& needs) const;
   void prepare_weights(const Progress& progress);
   void open_drafters(const EngineOptions& options);
   void attach_drafters();
@@ -45,6 +51,7 @@ class LoadedModel {
   std::unique_ptr<GgufFile> file_;
   ModelSpec spec_;
   std::unique_ptr<Ops> ops_;
+  const HybridOps* hybrid_ = nullptr;
   ModelWeights weights_;
   std::unique_ptr<KvCache> cache_;
   std::unique_ptr<Forward> forward_;

@@ -459,6 +459,14 @@ void Scheduler::publish_stats() {
   stats_.kv_pages_cached = model_->cache().n_cached();
   stats_.n_requests_running = running_.size();
   stats_.n_requests_waiting = waiting_.size() + inbox_.size();
+  if (const HybridOps* hybrid = model_->hybrid()) {
+    const HybridCounts counts = hybrid->counts();
+    stats_.n_experts_placed = counts.n_experts;
+    stats_.n_experts_on_device = counts.n_on_device;
+    stats_.expert_hits = counts.residency.hits;
+    stats_.expert_misses = counts.residency.misses;
+    stats_.expert_bytes_moved = counts.bytes_moved;
+  }
   stats_.backend = model_->ops().name();
 }
 

@@ -26,6 +26,7 @@ class ProfilingOps final : public Ops {
   std::vector<StageProfile> stop();       // slowest first
 
   const char* name() const override { return inner_->name(); }
+  std::optional<DeviceMemory> memory() const override { return inner_->memory(); }
   void* alloc(size_t bytes) override { return inner_->alloc(bytes); }
   void free(void* buffer) override { inner_->free(buffer); }
   void upload(void* dst, const void* src, size_t bytes) override { inner_->upload(dst, src, bytes); }

@@ -178,10 +178,16 @@ struct MoeFfnArgs {
   bool accumulate;
 };
 
+/// Bytes of a device's own memory.
+struct DeviceMemory {
+  size_t free_bytes = 0, total_bytes = 0;
+};
+
 class Ops {
  public:
   virtual ~Ops() = default;
   virtual const char* name() const = 0;        // "cpu-avx512vnni", "cpu-exact", "cuda", ...
+  virtual std::optional<DeviceMemory> memory() const { return std::nullopt; }   // nullopt: computes where the host's data lies
 
   virtual void* alloc(size_t bytes) = 0;       // 64-byte aligned; throws Error(kOutOfMemory)
   virtual void free(void* buffer) = 0;

@@ -61,12 +61,10 @@ inline GoldenCase read_golden(const std::filesystem::path& model) {
           numbers_of<float>(json, "logits"), inner_length(json, "experts")};
 }
 
-/// The full set (CONCLAVE_GOLDEN, or ../shared/golden beside the repository) and the cases kept in the repository that it lacks.
-inline std::vector<GoldenCase> golden_cases() {
-  const std::filesystem::path fixtures(CONCLAVE_FIXTURES);
-  const char* named = std::getenv("CONCLAVE_GOLDEN");
+/// The cases kept in the repository and those of another folder; of equal names the other folder's.
+inline std::vector<GoldenCase> golden_cases_with(const std::filesystem::path& other) {
   std::vector<GoldenCase> found;
-  for (const std::filesystem::path& folder : {named ? std::filesystem::path(named) : fixtures / "../../../shared/golden", fixtures / "golden"}) {
+  for (const std::filesystem::path& folder : {other, std::filesystem::path(CONCLAVE_FIXTURES) / "golden"}) {
     if (!std::filesystem::is_directory(folder)) continue;
     for (const auto& entry : std::filesystem::directory_iterator(folder)) {
       if (entry.path().extension() != ".gguf") continue;
@@ -76,6 +74,18 @@ inline std::vector<GoldenCase> golden_cases() {
   }
   std::sort(found.begin(), found.end(), [](const GoldenCase& a, const GoldenCase& b) { return a.name < b.name; });
   return found;
+}
+
+/// The full set: CONCLAVE_GOLDEN, or ../shared/golden beside the repository.
+inline std::vector<GoldenCase> golden_cases() {
+  const char* named = std::getenv("CONCLAVE_GOLDEN");
+  return golden_cases_with(named ? std::filesystem::path(named) : std::filesystem::path(CONCLAVE_FIXTURES) / "../../../shared/golden");
+}
+
+/// The full set only where it was asked for.
+inline std::vector<GoldenCase> few_golden_cases() {
+  const char* named = std::getenv("CONCLAVE_GOLDEN");
+  return golden_cases_with(named ? named : "");
 }
 
 }  // namespace conclave::test

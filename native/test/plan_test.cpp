@@ -168,6 +168,7 @@ class CountingDevice final : public gpu::GpuDevice {
   explicit CountingDevice(uint64_t& most) : most_(most) {}
   const char* name() const override { return "counting"; }
   int n_processors() const override { return 192; }
+  DeviceMemory memory() const override { return inner_->memory(); }
   void* alloc(size_t bytes) override {
     void* buffer = inner_->alloc(bytes);
     sizes_[buffer] = bytes;

@@ -47,7 +47,7 @@ Outcome generate(Engine& engine, RequestOptions options) {
   return outcome;
 }
 
-void print_json(const Outcome& outcome) {
+void print_json(const Outcome& outcome, const EngineStats& stats) {
   const RunTimings& t = outcome.timings;
   JsonWriter json;
   json.begin_object().key("tokens").begin_array();
@@ -55,7 +55,11 @@ void print_json(const Outcome& outcome) {
   json.end_array().field("stop_reason", reason_name(outcome.reason)).field("prompt_tokens", t.n_prompt).field("prefill_ms", t.prefill_ms);
   json.field("decode_ms", t.decode_ms).field("first_token_ms", t.first_token_ms);
   json.field("drafted", t.n_drafted).field("accepted", t.n_accepted).field("passes", t.n_passes).field("draft_ms", t.draft_ms).field("plain_ms", t.plain_ms);
-  json.field("distinct_experts", t.distinct_experts);
+  json.field("distinct_experts", t.distinct_experts).field("backend", stats.backend);
+  if (stats.n_experts_placed > 0) {
+    json.field("experts_on_device", stats.n_experts_on_device).field("experts_placed", stats.n_experts_placed);
+    json.field("expert_hits", stats.expert_hits).field("expert_misses", stats.expert_misses).field("expert_bytes_moved", stats.expert_bytes_moved);
+  }
   std::puts(json.end_object().text().c_str());
 }
 
@@ -64,7 +68,7 @@ void print_json(const Outcome& outcome) {
 int command_generate(std::span<char* const> args) {
   const Arguments arguments(args, {{"--tokens", nullptr, true}, {"--max-tokens", "-n", true}, {"--temperature", nullptr, true}, {"--seed", nullptr, true},
                                    {"--top-k", nullptr, true}, {"--top-p", nullptr, true}, {"--min-p", nullptr, true}, {"--repetition-penalty", nullptr, true},
-                                   {"--stop", nullptr, true}, {"--threads", "-t", true}, {"--device", nullptr, true}, {"--exact", nullptr, false}, {"--json", nullptr, false},
+                                   {"--stop", nullptr, true}, {"--threads", "-t", true}, {"--device", nullptr, true}, {"--vram", nullptr, true}, {"--expert-cache", nullptr, true}, {"--exact", nullptr, false}, {"--json", nullptr, false},
                                    {"--draft", nullptr, true}, {"--draft-length", nullptr, true}, {"--drafter", nullptr, true}}, 1);
   RequestOptions request;
   request.tokens = token_argument(arguments);
@@ -82,7 +86,7 @@ int command_generate(std::span<char* const> args) {
   const std::unique_ptr<Engine> engine = Engine::open(engine_options(arguments));
   const Outcome outcome = generate(*engine, std::move(request));
   if (arguments.has("--json")) {
-    print_json(outcome);
+    print_json(outcome, engine->stats());
   } else {
     for (const int32_t token : outcome.tokens) std::printf("%d ", token);
     std::puts("");

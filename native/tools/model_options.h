@@ -1,11 +1,26 @@
 // The options that logits, generate and bench share, and what they mean to the engine.
 #pragma once
 #include <climits>
+#include <cmath>
 
 #include "engine/engine.h"
 #include "tools/arguments.h"
 
 namespace conclave {
+
+/// "8G", "512M" or "1.5G": powers of 1024, as memory is sold.
+inline uint64_t bytes_argument(const Arguments& arguments, const char* option) {
+  const std::string text = arguments.text(option, "0");
+  char* end = nullptr;
+  const double number = std::strtod(text.c_str(), &end);
+  const std::string unit = end;
+  const double scale = unit == "G" ? 1073741824.0 : unit == "M" ? 1048576.0 : 0.0;
+  if (text == "0") return 0;
+  if (end == text.c_str() || scale == 0.0 || !(number >= 0) || number * scale > 1e15) {
+    throw UsageError("the value '" + printable(text) + "' of " + option + " is not an amount of memory such as 8G or 512M");
+  }
+  return static_cast<uint64_t>(std::llround(number * scale));
+}
 
 /// Paths separated by commas.
 inline std::vector<std::string> paths_argument(const Arguments& arguments, const char* option) {
@@ -31,6 +46,11 @@ inline EngineOptions engine_options(const Arguments& arguments) {
   const std::string device = arguments.text("--device", "cpu");
   if (const std::optional<Device> known = device_of(device)) options.device = *known;
   else throw UsageError("the option --device is '" + printable(device) + "'; cpu and cuda are known");
+  options.device_bytes = bytes_argument(arguments, "--vram");
+  const std::string cache = arguments.text("--expert-cache", "fixed");
+  if (const std::optional<ResidencyPolicy> known = residency_policy_of(cache)) options.expert_cache = *known;
+  else throw UsageError("the option --expert-cache is '" + printable(cache) + "'; fixed, lru and lfu are known");
+  if (options.device == Device::kCpu && (arguments.has("--vram") || arguments.has("--expert-cache"))) throw UsageError("the options --vram and --expert-cache are for a graphics card; they need --device cuda");
   options.drafters = paths_argument(arguments, "--drafter");
   return options;
 }

@@ -1,30 +1,15 @@
 // `conclave plan`: where a model's parts would go on a machine of given memory, before anything is loaded.
-#include <cmath>
 #include <cstdio>
 
 #include "base/error.h"
 #include "base/json_writer.h"
 #include "formats/gguf.h"
-#include "tools/arguments.h"
 #include "tools/commands.h"
+#include "tools/model_options.h"
 #include "weights/plan.h"
 
 namespace conclave {
 namespace {
-
-/// "8G", "512M" or "1.5G": powers of 1024, as memory is sold.
-uint64_t bytes_argument(const Arguments& arguments, const char* option) {
-  const std::string text = arguments.text(option, "0");
-  char* end = nullptr;
-  const double number = std::strtod(text.c_str(), &end);
-  const std::string unit = end;
-  const double scale = unit == "G" ? 1073741824.0 : unit == "M" ? 1048576.0 : 0.0;
-  if (text == "0") return 0;
-  if (end == text.c_str() || scale == 0.0 || !(number >= 0) || number * scale > 1e15) {
-    throw UsageError("the value '" + printable(text) + "' of " + option + " is not an amount of memory such as 8G or 512M");
-  }
-  return static_cast<uint64_t>(std::llround(number * scale));
-}
 
 DType kv_type_argument(const Arguments& arguments) {
   const std::string name = arguments.text("--kv", "F16");
@@ -56,11 +41,21 @@ void print_text(const Plan& plan) {
   std::printf("\nlongest context: %lld tokens\n", static_cast<long long>(plan.most_context));
 }
 
+/// `--vram free`: what the graphics card of this machine has free now. Its driver has taken its own by then.
+void ask_card(MemoryBudget& budget) {
+  const std::optional<DeviceMemory> memory = make_ops({.device = Device::kCuda})->memory();
+  budget.vram_bytes = memory ? memory->free_bytes : 0;
+  budget.driver_bytes = 0;
+}
+
 }  // namespace
 
 int command_plan(std::span<char* const> args) {
   const Arguments arguments(args, {{"--vram", nullptr, true}, {"--ram", nullptr, true}, {"--unified", nullptr, true}, {"--context", nullptr, true}, {"--kv", nullptr, true}, {"--json", nullptr, false}}, 1);
-  MemoryBudget budget{bytes_argument(arguments, "--vram"), bytes_argument(arguments, "--ram"), false};
+  MemoryBudget budget;
+  budget.ram_bytes = bytes_argument(arguments, "--ram");
+  if (arguments.text("--vram", "") == "free") ask_card(budget);
+  else budget.vram_bytes = bytes_argument(arguments, "--vram");
   if (arguments.has("--unified")) {
     if (arguments.has("--vram") || arguments.has("--ram")) throw UsageError("the option --unified stands for both --vram and --ram");
     budget.ram_bytes = bytes_argument(arguments, "--unified");

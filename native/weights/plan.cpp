@@ -11,9 +11,7 @@ namespace conclave {
 namespace {
 
 constexpr uint64_t kMega = uint64_t{1} << 20;
-constexpr uint64_t kDriverBytes = 600 * kMega;      // a CUDA context with its kernels, and what a desktop draws with
 constexpr uint64_t kProcessBytes = 400 * kMega;     // the engine process beside its buffers
-constexpr int64_t kStates = 8;                      // recurrent states that the engine needs to work at all
 constexpr int64_t kShortestContext = 256;
 
 uint64_t present(const Weight& weight) { return weight ? weight.bytes() : 0; }
@@ -68,9 +66,12 @@ Needs needs_of(const ModelSpec& spec, const ModelWeights& weights, const PlanOpt
   return {sizes_of(spec, weights), kv_bytes(spec, options), workspace_bytes(spec, options), gpu_scratch_bytes(spec, options)};
 }
 
-void place_experts(Plan& plan, const Sizes& sizes, uint64_t room) {
+void place_experts(Plan& plan, const Sizes& sizes, uint64_t room, bool spread) {
+  const uint64_t all = sizes.experts();
+  const double share = spread && all > room ? static_cast<double>(room) / static_cast<double>(all) : 1.0;
   for (size_t i = 0; i < sizes.expert.size(); ++i) {
-    const uint64_t fitting = sizes.expert[i] > 0 ? room / sizes.expert[i] : 0;
+    const uint64_t in_share = share < 1.0 ? static_cast<uint64_t>(share * sizes.n_experts[i]) : UINT64_MAX;
+    const uint64_t fitting = sizes.expert[i] > 0 ? std::min(room / sizes.expert[i], in_share) : 0;
     const auto n = static_cast<int>(std::min<uint64_t>(fitting, static_cast<uint64_t>(sizes.n_experts[i])));
     plan.experts_on_gpu.push_back(n);
     plan.n_experts_on_gpu += n;
@@ -85,12 +86,12 @@ bool keeps(const Plan& plan, const MemoryBudget& budget) {
   return plan.cpu.total() + (budget.unified ? plan.gpu.total() : 0) <= budget.ram_bytes;
 }
 
-Plan on_card(const Needs& needs, const MemoryBudget& budget) {
+Plan on_card(const Needs& needs, const MemoryBudget& budget, bool spread) {
   Plan plan;
-  plan.gpu = {needs.sizes.shared, 0, needs.kv, needs.work + needs.gpu_scratch};
+  plan.gpu = {needs.sizes.shared, 0, needs.kv, needs.work + needs.gpu_scratch + budget.driver_bytes};
   plan.cpu.work = kProcessBytes;
   if (plan.gpu.total() > budget.vram_bytes) return plan;
-  place_experts(plan, needs.sizes, budget.vram_bytes - plan.gpu.total());
+  place_experts(plan, needs.sizes, budget.vram_bytes - plan.gpu.total(), spread);
   plan.placement = plan.cpu.experts == 0 ? Placement::kGpu : Placement::kHybrid;
   if (plan.placement == Placement::kHybrid) plan.cpu.work += needs.work;   // of the processor's experts
   if (!keeps(plan, budget)) plan.placement = Placement::kTooLarge;
@@ -100,37 +101,47 @@ Plan on_card(const Needs& needs, const MemoryBudget& budget) {
 Plan on_processor(const Needs& needs, const MemoryBudget& budget) {
   Plan plan;
   plan.cpu = {needs.sizes.shared, 0, needs.kv, needs.work + kProcessBytes};
-  place_experts(plan, needs.sizes, 0);
+  place_experts(plan, needs.sizes, 0, false);
   plan.placement = keeps(plan, budget) ? Placement::kCpu : Placement::kTooLarge;
   return plan;
 }
 
 Plan place(const ModelSpec& spec, const ModelWeights& weights, const MemoryBudget& budget, const PlanOptions& options) {
   const Needs needs = needs_of(spec, weights, options);
-  Plan plan = on_card(needs, budget);
-  if (plan.placement == Placement::kTooLarge || budget.vram_bytes == 0) plan = on_processor(needs, budget);
+  Plan plan = on_card(needs, budget, options.spread);
+  if (!options.needs_card && (plan.placement == Placement::kTooLarge || budget.vram_bytes == 0)) plan = on_processor(needs, budget);
   for (const int n : needs.sizes.n_experts) plan.n_experts += n;
   return plan;
 }
 
-std::string gigabytes(uint64_t bytes) {
+std::string amount(uint64_t bytes) {
   char text[32];
-  std::snprintf(text, sizeof text, "%.1f GB", static_cast<double>(bytes) / 1e9);
+  if (bytes < 1000000000) std::snprintf(text, sizeof text, "%.1f MB", static_cast<double>(bytes) / 1e6);
+  else std::snprintf(text, sizeof text, "%.1f GB", static_cast<double>(bytes) / 1e9);
   return text;
+}
+
+/// Of a model that was to go to the card and does not fit there even without its experts.
+std::string card_too_small(const Plan& plan, const MemoryBudget& budget, const PlanOptions& options) {
+  const std::string sizes = "the graphics card has " + amount(budget.vram_bytes) + " free, and " + amount(plan.gpu.total()) + " are needed there without any expert and with a context of " +
+                            std::to_string(options.n_context) + " tokens; ";
+  if (plan.most_context > 0 && plan.most_context < options.n_context) return sizes + "choose a context of at most " + std::to_string(plan.most_context) + " tokens, or compute on the processor";
+  return sizes + "choose a smaller model or quantisation, or compute on the processor";
 }
 
 std::string reason_of(const Plan& plan, const MemoryBudget& budget, const PlanOptions& options) {
   const uint64_t all = plan.gpu.total() + plan.cpu.total();
   switch (plan.placement) {
-    case Placement::kGpu: return "everything fits on the graphics card: " + gigabytes(plan.gpu.total()) + " of " + gigabytes(budget.vram_bytes);
+    case Placement::kGpu: return "everything fits on the graphics card: " + amount(plan.gpu.total()) + " of " + amount(budget.vram_bytes);
     case Placement::kHybrid:
       return std::to_string(plan.n_experts_on_gpu) + " of " + std::to_string(plan.n_experts) + " experts fit on the graphics card beside the rest of the model; the others are computed by the processor";
     case Placement::kCpu:
-      return budget.vram_bytes == 0 ? "there is no graphics card; the processor computes everything in " + gigabytes(all)
-                                    : "the parts that every token reads do not fit into the graphics card's " + gigabytes(budget.vram_bytes) + "; the processor computes everything";
+      return budget.vram_bytes == 0 ? "there is no graphics card; the processor computes everything in " + amount(all)
+                                    : "the parts that every token reads do not fit into the graphics card's " + amount(budget.vram_bytes) + "; the processor computes everything";
     case Placement::kTooLarge: break;
   }
-  const std::string sizes = gigabytes(all) + " are needed and " + gigabytes(budget.ram_bytes) + " may be used";
+  if (options.needs_card) return card_too_small(plan, budget, options);
+  const std::string sizes = amount(all) + " are needed and " + amount(budget.ram_bytes) + " may be used";
   if (plan.most_context > 0 && plan.most_context < options.n_context) return sizes + "; a context of " + std::to_string(plan.most_context) + " tokens would fit";
   return sizes + "; choose a smaller model or quantisation";
 }
@@ -167,7 +178,7 @@ uint64_t kv_bytes(const ModelSpec& spec, const PlanOptions& options) {
   uint64_t sum = 0;
   for (const LayerSpec& layer : spec.layers) {
     const AttentionSpec& a = layer.attention;
-    if (layer.state_bytes() > 0) sum += static_cast<uint64_t>((layer.state_bytes() + 63) / 64 * 64 * kStates);
+    if (layer.state_bytes() > 0) sum += static_cast<uint64_t>((layer.state_bytes() + 63) / 64 * 64 * kPlannedStates);
     else sum += kv_token_bytes(options.kv_type, a.n_kv_heads, a.d_k, a.d_v) * static_cast<uint64_t>(tokens);
   }
   return sum;
@@ -202,7 +213,7 @@ uint64_t gpu_scratch_bytes(const ModelSpec& spec, const PlanOptions& options) {
   const int64_t per_row = widest * 3 + hidden * 4 + attended * 4 + 64 * 1024;
   int64_t partial = 0;
   for (const LayerSpec& layer : spec.layers) partial = std::max(partial, kBlocks * kQueries * parts * (layer.attention.d_v + 2) * 4);
-  return kDriverBytes + static_cast<uint64_t>(rows * per_row + partial) * 5 / 4;
+  return static_cast<uint64_t>(rows * per_row + partial) * 5 / 4;
 }
 
 Plan plan_placement(const ModelSpec& spec, const ModelWeights& weights, const MemoryBudget& budget, const PlanOptions& options) {

@@ -15,6 +15,7 @@ namespace conclave {
 struct MemoryBudget {
   uint64_t vram_bytes = 0, ram_bytes = 0;
   bool unified = false;
+  uint64_t driver_bytes = uint64_t{600} << 20;   // of the card: a CUDA context with its kernels, and what a desktop draws with; 0 if what is free was asked with those in place
 };
 
 struct PlanOptions {
@@ -22,6 +23,8 @@ struct PlanOptions {
   DType kv_type = DType::kF16;
   int max_rows = 320;          // of one forward pass
   int max_logit_rows = 64;
+  bool needs_card = false;     // the processor alone is no answer
+  bool spread = false;         // experts that do not all fit: the same share of each layer's (a cache's slots), else whole layers first
 };
 
 enum class Placement { kGpu, kHybrid, kCpu, kTooLarge };
@@ -46,12 +49,13 @@ struct Plan {
 };
 
 /// The best placement that keeps within the budget: all on the card; or the card without some experts (from the last layers on: their
-/// routing is the most concentrated), which the processor computes; or the processor alone. The sizes of kTooLarge are those of kCpu.
+/// routing is the most concentrated), which the processor computes; or the processor alone. The sizes of kTooLarge are those of kCpu, or of the card without experts where one is needed.
 Plan plan_placement(const ModelSpec& spec, const ModelWeights& weights, const MemoryBudget& budget, const PlanOptions& options);
 
 /// The parts that a plan adds up, for tests and meters. Each is at least what the engine allocates.
 uint64_t kv_bytes(const ModelSpec& spec, const PlanOptions& options);
 uint64_t workspace_bytes(const ModelSpec& spec, const PlanOptions& options);     // the forward pass's own buffers
-uint64_t gpu_scratch_bytes(const ModelSpec& spec, const PlanOptions& options);   // beside them on a card, its driver included
+uint64_t gpu_scratch_bytes(const ModelSpec& spec, const PlanOptions& options);   // beside them on a card
+inline constexpr int64_t kPlannedStates = 8;   // recurrent states in kv_bytes: as many as the engine needs to work at all
 
 }  // namespace conclave

@@ -44,8 +44,6 @@ std::string own_folder() {
 }
 #endif
 
-std::string in_megabytes(size_t bytes) { return std::to_string(bytes >> 20) + " MB"; }
-
 class CudaDevice final : public gpu::GpuDevice {
  public:
   CudaDevice(const ConclaveCudaApi& api, void* context) : api_(api), context_(context) {}
@@ -53,13 +51,15 @@ class CudaDevice final : public gpu::GpuDevice {
 
   const char* name() const override { return "cuda"; }
   int n_processors() const override { return api_.n_processors(context_); }
+  DeviceMemory memory() const override {
+    DeviceMemory memory;
+    check(api_.memory(context_, &memory.free_bytes, &memory.total_bytes), "tell its free memory");
+    return memory;
+  }
   void* alloc(size_t bytes) override {
     void* buffer = nullptr;
     if (api_.alloc(context_, bytes, &buffer) == 0) return buffer;
-    size_t free_bytes = 0, total_bytes = 0;
-    check(api_.memory(context_, &free_bytes, &total_bytes), "tell its free memory");
-    throw Error(ErrorCode::kOutOfMemory, "the graphics card has " + in_megabytes(free_bytes) + " free of " + in_megabytes(total_bytes) + " and " + in_megabytes(bytes) +
-                                             " more are needed; choose a shorter context, or compute on the processor");
+    gpu::throw_out_of_memory(bytes, memory());
   }
   void free(void* buffer) override {
     if (buffer) api_.free(context_, buffer);   // destructors free: a device that was lost has been reported by then

@@ -14,6 +14,7 @@ class GpuDevice {
   virtual ~GpuDevice() = default;
   virtual const char* name() const = 0;             // "cuda"
   virtual int n_processors() const = 0;             // that run blocks side by side
+  virtual DeviceMemory memory() const = 0;
   virtual void* alloc(size_t bytes) = 0;            // 256-byte aligned
   virtual void free(void* buffer) = 0;
   /// `from` may change when this returns; done in the order of the launches around it.
@@ -24,6 +25,9 @@ class GpuDevice {
   virtual void launch(KernelId kernel, int format, Grid grid, const void* args, size_t args_bytes) = 0;
   virtual void wait() = 0;
 };
+
+/// What alloc() throws: how much was wanted and is free, and two ways out.
+[[noreturn]] void throw_out_of_memory(size_t wanted, const DeviceMemory& memory);
 
 /// The ops on that device.
 std::unique_ptr<Ops> make_gpu_ops(std::unique_ptr<GpuDevice> device);

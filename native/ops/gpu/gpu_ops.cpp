@@ -79,6 +79,7 @@ class GpuOps final : public Ops {
   }
 
   const char* name() const override { return context_.device->name(); }
+  std::optional<DeviceMemory> memory() const override { return context_.device->memory(); }
   void* alloc(size_t bytes) override { return context_.device->alloc(bytes); }
   void free(void* buffer) override { context_.device->free(buffer); }
   void upload(void* dst, const void* src, size_t bytes) override { context_.device->upload(dst, src, bytes); }
@@ -134,6 +135,12 @@ void GpuOps::prepare(Weight& weight) {
 }
 
 }  // namespace
+
+void throw_out_of_memory(size_t wanted, const DeviceMemory& memory) {
+  const auto megabytes = [](size_t bytes) { return std::to_string(bytes >> 20) + "." + std::to_string((bytes >> 10) % 1024 * 10 / 1024) + " MB"; };
+  throw Error(ErrorCode::kOutOfMemory, "the graphics card has " + megabytes(memory.free_bytes) + " free of " + megabytes(memory.total_bytes) + " and " + megabytes(wanted) +
+                                           " more are needed; choose a shorter context, or compute on the processor");
+}
 
 std::unique_ptr<Ops> make_gpu_ops(std::unique_ptr<GpuDevice> device) { return std::make_unique<GpuOps>(std::move(device)); }
 

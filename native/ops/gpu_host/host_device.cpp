@@ -1,6 +1,7 @@
 // The device of host_device.h: launches run to their end, block by block.
 #include "ops/gpu_host/host_device.h"
 
+#include <map>
 #include <string>
 
 #include "base/error.h"
@@ -43,11 +44,24 @@ struct Launch {
 
 class HostDevice final : public gpu::GpuDevice {
  public:
-  explicit HostDevice(const char* name) : name_(name) {}
+  HostDevice(const char* name, size_t memory_bytes) : name_(name), memory_bytes_(memory_bytes) {}
   const char* name() const override { return name_; }
   int n_processors() const override { return 8; }
-  void* alloc(size_t bytes) override { return gpu_host::alloc(bytes); }
-  void free(void* buffer) override { gpu_host::free(buffer); }
+  DeviceMemory memory() const override { return {memory_bytes_ - used_, memory_bytes_}; }
+  void* alloc(size_t bytes) override {
+    if (size_on_device(bytes) > memory_bytes_ - used_) gpu::throw_out_of_memory(bytes, memory());
+    void* buffer = gpu_host::alloc(bytes);
+    used_ += size_on_device(bytes);
+    sizes_[buffer] = size_on_device(bytes);
+    return buffer;
+  }
+  void free(void* buffer) override {
+    gpu_host::free(buffer);
+    if (const auto known = sizes_.find(buffer); known != sizes_.end()) {
+      used_ -= known->second;
+      sizes_.erase(known);
+    }
+  }
   void upload(void* to, const void* from, size_t bytes) override { copy_checked(to, from, bytes, to); }
   void download(void* to, const void* from, size_t bytes) override { copy_checked(to, from, bytes, from); }
   void copy(void* to, const void* from, size_t bytes) override {
@@ -65,6 +79,7 @@ class HostDevice final : public gpu::GpuDevice {
   void wait() override {}
 
  private:
+  static size_t size_on_device(size_t bytes) { return (bytes + 255) / 256 * 256; }
   static void check(const void* p, size_t bytes) {
     const Range range = range_of(p);
     if (bytes > 0 && (!range.begin || static_cast<const std::byte*>(p) + bytes > range.end)) throw Error(ErrorCode::kInternal, "a copy of " + std::to_string(bytes) + " bytes leaves its buffer on the device");
@@ -75,10 +90,13 @@ class HostDevice final : public gpu::GpuDevice {
   }
 
   const char* name_;
+  const size_t memory_bytes_;
+  size_t used_ = 0;
+  std::map<const void*, size_t> sizes_;
 };
 
 }  // namespace
 
-std::unique_ptr<gpu::GpuDevice> make_host_device(const char* name) { return std::make_unique<HostDevice>(name); }
+std::unique_ptr<gpu::GpuDevice> make_host_device(const char* name, size_t memory_bytes) { return std::make_unique<HostDevice>(name, memory_bytes); }
 
 }  // namespace conclave::gpu_host

@@ -1,0 +1,383 @@
+// Experts in two memories: which of them lie on the device (a policy without memory), that every choice is computed once,
+// rightly and by one side while they change places, and that a device without room ends in a sentence and nothing worse. The
+// device is the GPU's kernels compiled for the host; the reference models in this setting are in forward_test.
+#include <algorithm>
+#include <numeric>
+
+#include "engine/scheduler.h"
+#include "engine_run.h"
+#include "golden.h"
+#include "ops/gpu_host/memory.h"
+#include "ops_fixture.h"
+#include "weights/hybrid_ops.h"
+#include "weights/plan.h"
+
+using namespace conclave;
+using namespace conclave::test;
+
+namespace {
+
+/// One layer of `n` experts, the first `slots` of them on the device.
+ExpertResidency one_layer(int n, int slots, ResidencyPolicy policy, int max_moves = 1) {
+  std::vector<int32_t> on_device(static_cast<size_t>(slots));
+  std::iota(on_device.begin(), on_device.end(), 0);
+  return {{{n, on_device}}, policy, max_moves};
+}
+
+std::optional<ExpertMove> pass(ExpertResidency& residency, std::initializer_list<int> chosen, size_t layer = 0) {
+  std::vector<int32_t> n_rows(residency.slots(layer).size(), 0);
+  for (const int expert : chosen) ++n_rows[static_cast<size_t>(expert)];
+  residency.begin_pass();
+  return residency.choose(layer, n_rows);
+}
+
+bool is_move(const std::optional<ExpertMove>& move, int expert, int slot, int replaced) {
+  return move && move->expert == expert && move->slot == slot && move->replaced == replaced;
+}
+
+std::unique_ptr<Ops> device_ops(size_t memory_bytes = size_t{1} << 40) { return gpu::make_gpu_ops(gpu_host::make_host_device("cuda-on-host", memory_bytes)); }
+
+struct ExpertTensors {
+  OwnedWeight gate, up, down, gate_bias, up_bias, down_bias;
+  bool biases;
+  ExpertTensors(DType type, int64_t n_experts, int64_t d, int64_t d_ff, bool with_biases)
+      : gate(random_weight(type, n_experts, d_ff, d)), up(random_weight(type, n_experts, d_ff, d)), down(random_weight(type, n_experts, d, d_ff)), gate_bias(random_weight(DType::kF32, n_experts, 1, d_ff)),
+        up_bias(random_weight(DType::kF32, n_experts, 1, d_ff)), down_bias(random_weight(DType::kF32, n_experts, 1, d)), biases(with_biases) {}
+  FfnWeights view() const { return {&gate.view, &up.view, &down.view, biases ? &gate_bias.view : nullptr, biases ? &up_bias.view : nullptr, biases ? &down_bias.view : nullptr}; }
+  std::vector<Weight> all() const {
+    std::vector<Weight> present{gate.view, up.view, down.view};
+    if (biases) present.insert(present.end(), {gate_bias.view, up_bias.view, down_bias.view});
+    return present;
+  }
+  size_t expert_bytes() const {
+    size_t sum = 0;
+    for (const Weight& weight : all()) sum += weight.expert_bytes();
+    return sum;
+  }
+};
+
+/// The same call on the device's ops, whose tensors are brought there and back; and on the processor's.
+struct MoeCall {
+  static constexpr int64_t kWidth = 64, kHidden = 96;
+  OwnedTensor x, out, weights;
+  std::vector<int32_t> ids;
+  int64_t n, k;
+  MoeCall(int64_t n_rows, int64_t n_slots) : x(n_rows, kWidth), out(n_rows, kWidth), weights(n_rows, n_slots), ids(static_cast<size_t>(n_rows * n_slots)), n(n_rows), k(n_slots) {}
+
+  MoeFfnArgs on_host(const FfnWeights& ffn, OwnedTensor& to, bool accumulate) {
+    return {to.view, x.view, {ids.data(), DType::kI32, n, k, k}, weights.view, ffn, Activation::kSilu, 0.5f, accumulate};
+  }
+  OwnedTensor copy_of_out() const {
+    OwnedTensor copy(n, kWidth);
+    copy.values = out.values;
+    copy.view.data = copy.values.data();
+    return copy;
+  }
+  /// Rows [first, first + count), in a pass of their own or as part of one that has begun.
+  void run(Ops& ops, const FfnWeights& ffn, OwnedTensor& to, bool accumulate, int64_t first, int64_t count) {
+    Mirror mirror(ops);
+    MoeFfnArgs args = on_host(ffn, to, accumulate);
+    args.out = mirror.out(args.out.rows(first, count));
+    args.x = mirror.in(args.x.rows(first, count));
+    args.experts = mirror.in(args.experts.rows(first, count));
+    args.weights = mirror.in(args.weights.rows(first, count));
+    ops.moe_ffn(args);
+    mirror.finish();
+  }
+};
+
+Distance distance_of(const OwnedTensor& out, const OwnedTensor& reference) {
+  Distance distance;
+  for (int64_t r = 0; r < out.view.n_rows; ++r)
+    for (int64_t i = 0; i < out.view.d_row; ++i) distance.add(out.view.f32(r)[i], reference.view.f32(r)[i]);
+  return distance;
+}
+
+/// Expert e is chosen as often as by a long tail whose head wanders, so that yesterday's favourites become rare.
+void choose_experts(MoeCall& call, int n_experts, int drift) {
+  for (int64_t r = 0; r < call.n; ++r) {
+    std::vector<int32_t> own;
+    while (own.size() < static_cast<size_t>(call.k)) {
+      const double u = std::uniform_real_distribution<double>(0, 1)(random_engine());
+      const auto expert = static_cast<int32_t>((static_cast<int>(u * u * u * n_experts) + drift) % n_experts);
+      if (std::find(own.begin(), own.end(), expert) == own.end()) own.push_back(expert);
+    }
+    std::copy(own.begin(), own.end(), call.ids.begin() + static_cast<std::ptrdiff_t>(r * call.k));
+    for (int64_t j = 0; j < call.k; ++j) call.weights.view.f32(r)[j] = std::fabs(call.weights.view.f32(r)[j]) + 0.1f;
+    if (call.k > 1 && r % 5 == 3) call.weights.view.f32(r)[call.k - 1] = 0.f;
+  }
+}
+
+}  // namespace
+
+// ---- the policy ---------------------------------------------------------------------------------------------------
+
+TEST("fixed: nothing moves, hits and misses are counted by pairs") {
+  ExpertResidency residency = one_layer(4, 2, ResidencyPolicy::kFixed, 8);
+  for (int i = 0; i < 10; ++i) CHECK(!pass(residency, {0, 2, 2, 3}));
+  CHECK(residency.counts().hits == 10 && residency.counts().misses == 30 && residency.counts().moves == 0);
+  CHECK(residency.slots(0)[0] == 0 && residency.slots(0)[1] == 1 && residency.slots(0)[2] == -1);
+}
+
+TEST("least recent: the missing expert that most rows chose replaces the one unused for longest, never one in use") {
+  ExpertResidency residency = one_layer(6, 3, ResidencyPolicy::kLeastRecent);
+  CHECK(!pass(residency, {0, 1, 2}));
+  CHECK(!pass(residency, {0, 2}));
+  CHECK(is_move(pass(residency, {0, 3, 4, 4}), 4, 1, 1));
+  CHECK(residency.slots(0)[4] == 1 && residency.slots(0)[1] == -1);
+  CHECK(is_move(pass(residency, {5, 3}), 3, 2, 2));    // equals: the lower id; 2 was last used before 0 and 4
+  CHECK(!pass(residency, {0, 4, 3, 1}));               // every slot is in use
+  CHECK(is_move(pass(residency, {1}), 1, 0, 0));       // equals: the lower slot
+}
+
+TEST("least frequent: a rare visitor does not drive out a regular, a new regular does") {
+  ExpertResidency residency = one_layer(4, 2, ResidencyPolicy::kLeastFrequent);
+  for (int i = 0; i < 20; ++i) CHECK(!pass(residency, {0, 1}));
+  CHECK(!pass(residency, {3}));
+  int moved_at = -1;
+  for (int i = 0; i < 60 && moved_at < 0; ++i) {
+    if (const auto move = pass(residency, {0, 2})) {
+      CHECK(is_move(move, 2, 1, 1));
+      moved_at = i;
+    }
+  }
+  CHECK_MSG(moved_at >= 10 && moved_at < 30, "expert 2 came after " + std::to_string(moved_at) + " passes");
+  for (int i = 0; i < 100; ++i) CHECK_MSG(!pass(residency, {i % 2 == 0 ? 1 : 2, 0}), "two experts of like frequency take turns in a slot");
+}
+
+TEST("moves are bounded in each pass, and every layer has its turn, whatever other passes come between") {
+  constexpr size_t kLayers = 6;
+  for (const int max_moves : {1, 2, 4, 100}) {
+    ExpertResidency residency(std::vector<ExpertResidency::Layer>(kLayers, {8, {0, 1}}), ResidencyPolicy::kLeastRecent, max_moves);
+    std::vector<int> moves(kLayers, 0);
+    for (int i = 0; i < 60; ++i) {
+      residency.begin_pass();
+      residency.begin_pass();   // a drafter's: chooses nothing here
+      int in_pass = 0;
+      for (size_t layer = 0; layer < kLayers; ++layer) {
+        std::vector<int32_t> n_rows(8, 0);
+        n_rows[static_cast<size_t>(i % 8)] = 1;
+        if (!residency.choose(layer, n_rows)) continue;
+        ++in_pass;
+        ++moves[layer];
+      }
+      CHECK(in_pass <= max_moves);
+    }
+    CHECK_MSG(*std::min_element(moves.begin(), moves.end()) > 0, "a layer never had its turn with " + std::to_string(max_moves) + " moves a pass");
+  }
+}
+
+TEST("no slots, or no layers: nothing to move") {
+  ExpertResidency none = one_layer(4, 0, ResidencyPolicy::kLeastRecent, 3);
+  CHECK(!pass(none, {1, 2}) && none.counts().misses == 2);
+  CHECK(residency_policy_of("lru") == ResidencyPolicy::kLeastRecent && residency_policy_of("lfu") == ResidencyPolicy::kLeastFrequent && !residency_policy_of("random"));
+}
+
+// ---- two backends as one --------------------------------------------------------------------------------------------
+
+TEST("every choice is computed once and rightly while experts change places") {
+  constexpr int kExperts = 8;
+  for (const DType type : {DType::kF32, DType::kQ8_0})
+    for (const ResidencyPolicy policy : {ResidencyPolicy::kFixed, ResidencyPolicy::kLeastRecent, ResidencyPolicy::kLeastFrequent}) {
+      std::vector<std::unique_ptr<ExpertTensors>> layers;
+      std::vector<ExpertHome> homes;
+      const std::vector<std::vector<int32_t>> on_device = {{0, 3, 6}, {7}, {}, {1, 2, 4, 5, 6}};
+      for (const std::vector<int32_t>& own : on_device) {
+        layers.push_back(std::make_unique<ExpertTensors>(type, kExperts, MoeCall::kWidth, MoeCall::kHidden, layers.size() % 2 == 0));
+        homes.push_back({layers.back()->view(), own});
+      }
+      HybridOps ops(device_ops(), make_cpu_ops({2, Precision::kFast}), homes, policy, 2);
+      for (const auto& layer : layers)
+        for (Weight weight : layer->all()) ops.prepare(weight);
+      const std::unique_ptr<Ops> reference = make_cpu_ops({2, Precision::kFast});
+      uint64_t pairs = 0, bytes = 0;
+      for (int step = 0; step < 120; ++step) {
+        ops.begin();
+        for (size_t layer = 0; layer < layers.size(); ++layer) {
+          MoeCall call(step % 11 == 10 ? 9 : 1 + step % 3, 2);
+          choose_experts(call, kExperts, step / 15);
+          for (int64_t r = 0; r < call.n; ++r)
+            for (int64_t j = 0; j < call.k; ++j) pairs += call.weights.view.f32(r)[j] != 0.f;
+          const bool accumulate = (step + static_cast<int>(layer)) % 2 == 0;
+          OwnedTensor expected = call.copy_of_out();
+          reference->moe_ffn(call.on_host(layers[layer]->view(), expected, accumulate));
+          const uint64_t moved = ops.counts().bytes_moved;
+          call.run(ops, layers[layer]->view(), call.out, accumulate, 0, call.n);
+          const uint64_t now = ops.counts().bytes_moved - moved;
+          CHECK_MSG(now == 0 || now == layers[layer]->expert_bytes(), "a pass moved " + std::to_string(now) + " bytes");
+          bytes += now;
+          check_distance(distance_of(call.out, expected), type == DType::kF32 ? 2e-6 : 9e-3, std::string(type_name(type)) + ", step " + std::to_string(step) + ", layer " + std::to_string(layer));
+        }
+      }
+      const HybridCounts counts = ops.counts();
+      CHECK(counts.n_experts == 4 * kExperts && counts.n_on_device == 9);
+      CHECK(counts.residency.hits + counts.residency.misses == pairs && counts.bytes_moved == bytes);
+      std::printf("      %s, policy %d: %.0f %% of %llu pairs on the device, %llu moves\n", type_name(type), static_cast<int>(policy), 100.0 * static_cast<double>(counts.residency.hits) / static_cast<double>(pairs),
+                  static_cast<unsigned long long>(pairs), static_cast<unsigned long long>(counts.residency.moves));
+      CHECK((counts.residency.moves > 2) == (policy != ResidencyPolicy::kFixed));
+    }
+}
+
+TEST("while experts stay where they are, a row alone has the bits that it has in a batch") {
+  const ExpertTensors experts(DType::kQ8_0, 8, MoeCall::kWidth, MoeCall::kHidden, true);
+  HybridOps ops(device_ops(), make_cpu_ops({2, Precision::kFast}), {{experts.view(), {1, 4, 7}}}, ResidencyPolicy::kFixed, 0);
+  for (Weight weight : experts.all()) ops.prepare(weight);
+  for (const int64_t n : {3, 16})
+    for (const bool accumulate : {false, true}) {
+      MoeCall call(n, 3);
+      choose_experts(call, 8, 0);
+      OwnedTensor together = call.copy_of_out(), alone = call.copy_of_out();
+      call.run(ops, experts.view(), together, accumulate, 0, n);
+      for (int64_t r = 0; r < n; ++r) {
+        call.run(ops, experts.view(), alone, accumulate, r, 1);
+        CHECK_MSG(same_bits(alone.view.f32(r), together.view.f32(r), MoeCall::kWidth), "row " + std::to_string(r) + " of " + std::to_string(n) + " differs alone");
+      }
+    }
+}
+
+// ---- a device with little memory -----------------------------------------------------------------------------------
+
+namespace {
+
+struct Small {
+  GoldenCase golden = read_golden(std::filesystem::path(CONCLAVE_FIXTURES) / "golden/mixtral-Q4_K.gguf");
+  std::unique_ptr<GgufFile> file = GgufFile::open(golden.model);
+  ModelSpec spec = spec_from_gguf(*file);
+  ModelWeights weights = bind_weights(*file, spec);
+
+  EngineOptions options(size_t memory_bytes) const {
+    EngineOptions options;
+    options.path = golden.model;
+    options.n_threads = 2;
+    options.n_context = 128;
+    options.prefill_chunk = 16;
+    options.make_ops = [memory_bytes] { return device_ops(memory_bytes); };
+    return options;
+  }
+  /// As the engine plans on a device with room for everything.
+  Plan plan(int64_t n_context = 128) const {
+    constexpr int kLogitRows = Scheduler::kMaxRunning + Drafting::kMaxDraftRows;
+    return plan_placement(spec, weights, {UINT64_MAX / 2, UINT64_MAX, false, 0}, {.n_context = n_context, .max_rows = 16 + kLogitRows, .max_logit_rows = kLogitRows, .needs_card = true});
+  }
+  RequestOptions request() const {
+    RequestOptions request;
+    request.tokens = golden.prompt;
+    request.max_tokens = 4;
+    request.sampler.temperature = 0.f;
+    return request;
+  }
+};
+
+Error error_of(const std::function<void()>& call) {
+  try {
+    call();
+  } catch (const Error& error) {
+    std::printf("      %s\n", error.what());
+    return error;
+  }
+  fail(__FILE__, __LINE__, "nothing was refused");
+}
+
+bool says(const Error& error, const char* part) { return std::strstr(error.what(), part) != nullptr; }
+
+}  // namespace
+
+TEST("the plan follows what is free on the device: all there, some experts, none, refused") {
+  const Small small;
+  const uint64_t all = small.plan().gpu.total(), experts = small.plan().gpu.experts;
+  const size_t before = gpu_host::n_buffers();
+  const auto run_with = [&](size_t memory, ResidencyPolicy policy = ResidencyPolicy::kFixed) {
+    EngineOptions options = small.options(memory);
+    options.expert_cache = policy;
+    const auto engine = Engine::open(options);
+    const auto outcome = run(*engine, small.request());
+    CHECK_MSG(outcome->failure.empty(), outcome->failure);
+    CHECK(outcome->tokens.size() == 4 && std::equal(outcome->tokens.begin(), outcome->tokens.end(), small.golden.greedy.begin()));
+    const EngineStats stats = engine->stats();
+    std::printf("      %s: %llu of %llu experts there, %llu pairs there and %llu not, %llu bytes moved\n", stats.backend.c_str(), static_cast<unsigned long long>(stats.n_experts_on_device), static_cast<unsigned long long>(stats.n_experts_placed),
+                static_cast<unsigned long long>(stats.expert_hits), static_cast<unsigned long long>(stats.expert_misses), static_cast<unsigned long long>(stats.expert_bytes_moved));
+    return stats;
+  };
+  const EngineStats whole = run_with(all + (1 << 20));
+  CHECK(whole.backend == "cuda-on-host" && whole.n_experts_placed == 0);
+  const EngineStats part = run_with(all - experts / 4);
+  CHECK(part.backend.starts_with("cuda-on-host + cpu") && part.n_experts_on_device > 0 && part.n_experts_on_device < part.n_experts_placed);
+  CHECK(part.expert_hits + part.expert_misses > 0 && part.expert_bytes_moved == 0);
+  const EngineStats cached = run_with(all - experts / 4, ResidencyPolicy::kLeastRecent);
+  CHECK(cached.expert_hits > 0 && cached.expert_bytes_moved > 0);
+  const EngineStats none = run_with(all - experts + 4096);
+  CHECK(none.n_experts_on_device == 0 && none.expert_hits == 0 && none.expert_misses > 0);
+  CHECK(gpu_host::n_buffers() == before);
+}
+
+TEST("too little memory is refused before anything is brought: numbers, and two ways out") {
+  const Small small;
+  const uint64_t experts = small.plan().gpu.experts;
+  const size_t before = gpu_host::n_buffers();
+  EngineOptions options = small.options(small.plan(384).gpu.total() - experts);
+  options.n_context = 512;
+  const Error with_less_context = error_of([&] { Engine::open(options); });
+  CHECK(with_less_context.code() == ErrorCode::kOutOfMemory && says(with_less_context, " MB free, and ") && says(with_less_context, "a context of 512 tokens; choose a context of at most 384 tokens,") && says(with_less_context, "or compute on the processor"));
+  const Error hopeless = error_of([&] { Engine::open(small.options(64 << 10)); });
+  CHECK(hopeless.code() == ErrorCode::kOutOfMemory && says(hopeless, "choose a smaller model or quantisation, or compute on the processor"));
+  CHECK(gpu_host::n_buffers() == before);
+}
+
+TEST("a device that loses its memory to another program: the load or the request fails with numbers, the engine lives") {
+  const Small small;
+  const size_t before = gpu_host::n_buffers();
+  /// Says that all is free, and gives `bytes` only.
+  class Optimist final : public gpu::GpuDevice {
+   public:
+    explicit Optimist(size_t bytes) : inner_(gpu_host::make_host_device("cuda-on-host", bytes)) {}
+    const char* name() const override { return inner_->name(); }
+    int n_processors() const override { return 1; }
+    DeviceMemory memory() const override { return {size_t{1} << 40, size_t{1} << 40}; }
+    void* alloc(size_t bytes) override { return inner_->alloc(bytes); }
+    void free(void* buffer) override { inner_->free(buffer); }
+    void upload(void* to, const void* from, size_t bytes) override { inner_->upload(to, from, bytes); }
+    void download(void* to, const void* from, size_t bytes) override { inner_->download(to, from, bytes); }
+    void copy(void* to, const void* from, size_t bytes) override { inner_->copy(to, from, bytes); }
+    void launch(gpu::KernelId kernel, int format, gpu::Grid grid, const void* args, size_t bytes) override { inner_->launch(kernel, format, grid, args, bytes); }
+    void wait() override { inner_->wait(); }
+
+   private:
+    std::unique_ptr<gpu::GpuDevice> inner_;
+  };
+  const auto options_with = [&](size_t bytes) {
+    EngineOptions options = small.options(0);
+    options.make_ops = [bytes] { return gpu::make_gpu_ops(std::make_unique<Optimist>(bytes)); };
+    return options;
+  };
+  const auto fails_to_load = [&](size_t bytes) {
+    try {
+      Engine::open(options_with(bytes));
+      return false;
+    } catch (const Error& error) {
+      CHECK(error.code() == ErrorCode::kOutOfMemory && says(error, "more are needed; choose a shorter context, or compute on the processor"));
+      return true;
+    }
+  };
+  // The least with which the load succeeds leaves nothing for the first pass's scratch memory.
+  size_t low = 0, high = small.plan().gpu.total();
+  CHECK(!fails_to_load(high));
+  while (high - low > 256) {
+    const size_t middle = (low + high) / 2;
+    (fails_to_load(middle) ? low : high) = middle;
+  }
+  const auto engine = Engine::open(options_with(high));
+  for (int i = 0; i < 2; ++i) {
+    const auto outcome = run(*engine, small.request());
+    std::printf("      %s\n", outcome->failure.c_str());
+    CHECK(outcome->code == ErrorCode::kOutOfMemory && outcome->failure.find("MB free of") != std::string::npos);
+  }
+  CHECK(engine->stats().kv_pages_free + engine->stats().kv_pages_cached == engine->stats().kv_pages_total);
+  CHECK(gpu_host::n_buffers() > before);
+}
+
+int main(int argc, char** argv) {
+#if defined(__SANITIZE_THREAD__)
+  for (Case& test : cases()) test.body = [] { throw Skip{"the thread sanitizer cannot follow fibers"}; };
+#endif
+  return conclave::test::run_tests(argc, argv);
+}
