@@ -1,7 +1,6 @@
 // The shell: title bar, three columns, status bar. Panes remember their widths; under 960 px the sidebar lies over the chat.
 import { useEffect } from "react";
 import { PanelLeft, PanelRight } from "lucide-react";
-import { Toaster } from "sonner";
 import { AttachmentViewer } from "../chat/attachments/AttachmentViewer.tsx";
 import { useChat } from "../chat/chatStore.ts";
 import { DetailsDialog } from "../chat/DetailsDialog.tsx";
@@ -17,7 +16,6 @@ import { TemplatesDialog } from "../templates/TemplatesDialog.tsx";
 import { useTemplates } from "../templates/templatesStore.ts";
 import { SettingsDialog } from "../settings/SettingsDialog.tsx";
 import { updateSettings, useSettings } from "../platform/settingsStore.ts";
-import { useTheme } from "../platform/theme.ts";
 import { IconButton } from "../ui/IconButton.tsx";
 import { ResizeHandle } from "../ui/ResizeHandle.tsx";
 import { AnswerText } from "./AnswerText.tsx";
@@ -25,6 +23,7 @@ import { CommandPalette } from "./CommandPalette.tsx";
 import { actions, onShortcut, shortcutText } from "./commands.ts";
 import { Inspector } from "./Inspector.tsx";
 import { useNarrow } from "./narrow.ts";
+import { Notices } from "./Notices.tsx";
 import { useShell } from "./shellStore.ts";
 import { ShortcutsDialog } from "./ShortcutsDialog.tsx";
 import { StatusBar } from "./StatusBar.tsx";
@@ -125,7 +124,6 @@ export function App() {
   const inspectorOpen = useSettings((settings) => settings.inspectorOpen);
   const sidebarShown = useSidebarShown();
   const settingsOpen = useShell((shell) => shell.settingsOpen);
-  const theme = useTheme();
   useLanguage();
 
   useEffect(() => {
@@ -141,6 +139,7 @@ export function App() {
         <main className="relative flex min-w-0 flex-1 flex-col">
           <Thread AnswerText={AnswerText} modelName={modelName} beginnings={<Beginnings />} />
           <TemplateComposer />
+          <Notices />
         </main>
         {inspectorOpen && <Inspector />}
       </div>
@@ -152,7 +151,6 @@ export function App() {
       <AttachmentViewer />
       <CommandPalette />
       <ShortcutsDialog />
-      <Toaster position="bottom-right" theme={theme} offset={40} />
     </div>
   );
 }

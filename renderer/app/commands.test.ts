@@ -19,6 +19,11 @@ describe("commands", () => {
   it("reads a key press in one order of modifiers", () => {
     expect(keysOf({ key: "O", ctrlKey: true, metaKey: false, shiftKey: true, altKey: false })).toBe("mod+shift+o");
   });
+  it("knows a letter by its key where Option makes another character of it", () => {
+    const option = { ctrlKey: false, metaKey: false, shiftKey: false, altKey: true };
+    expect(keysOf({ key: "†", code: "KeyT", ...option })).toBe("alt+t");
+    expect(keysOf({ key: "a", code: "KeyQ", ...option })).toBe("alt+a");
+  });
   it("performs the bound action and keeps the browser from its own", () => {
     expect(press("l", { ctrlKey: true }).defaultPrevented).toBe(true);
     expect(usePicker.getState().open).toBe(true);

@@ -11,7 +11,7 @@ import { openTemplates } from "../templates/templateActions.ts";
 import type { Action } from "../ui/action.ts";
 import { isNarrow } from "./narrow.ts";
 import { useShell } from "./shellStore.ts";
-import { reportError } from "../platform/toasts.ts";
+import { anyNotice, focusNewestNotice, reportError } from "../platform/toasts.ts";
 
 const toggleSidebar: Action = {
   id: "view.sidebar",
@@ -95,6 +95,16 @@ const conversationSettings: Action = {
   },
 };
 
+const goToNotice: Action = {
+  id: "app.notice",
+  get label() {
+    return t("app.goToNotice");
+  },
+  keys: ["alt+t"],
+  isEnabled: anyNotice,
+  perform: focusNewestNotice,
+};
+
 export const actions = {
   newChat,
   attachFile,
@@ -116,15 +126,23 @@ export const actions = {
   openTemplates,
   openSettings,
   search,
+  goToNotice,
 } as const satisfies Record<string, Action>;
 
+type KeyPress = Pick<KeyboardEvent, "key" | "ctrlKey" | "metaKey" | "shiftKey" | "altKey"> & { readonly code?: string };
+
+/** The letter on the key: with Option a Mac types another character, † for T. */
+function letterOf({ key, altKey, code = "" }: KeyPress): string {
+  return altKey && code.startsWith("Key") && !/^[a-z]$/i.test(key) ? code.slice(3) : key;
+}
+
 /** 'mod+shift+o' of a key press; mod is Ctrl, or Command on a Mac. */
-export function keysOf(event: Pick<KeyboardEvent, "key" | "ctrlKey" | "metaKey" | "shiftKey" | "altKey">): string {
+export function keysOf(event: KeyPress): string {
   return [
     ...(event.ctrlKey || event.metaKey ? ["mod"] : []),
     ...(event.altKey ? ["alt"] : []),
     ...(event.shiftKey ? ["shift"] : []),
-    event.key.toLowerCase(),
+    letterOf(event).toLowerCase(),
   ].join("+");
 }
 

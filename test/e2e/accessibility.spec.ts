@@ -58,15 +58,17 @@ test("a whole conversation without a mouse", async ({ conclaveApp }) => {
   await waitUntilDone(page, answers(page).first());
   await tabTo(page, "More actions for this message");
   await page.keyboard.press("Enter");
-  await page.keyboard.press("ArrowDown");
+  await expect(page.getByRole("menuitem").first()).toBeFocused();
   await page.keyboard.press("Enter");
+  await expect(page.getByRole("menu")).toHaveCount(0);
   await page.keyboard.press("Escape");
-  await page.keyboard.press("Escape");
+  await expect(page.getByRole("dialog")).toHaveCount(0);
 
   // Another name for it, in the sidebar.
   await page.keyboard.press("Control+k");
   await tabTo(page, /^(?:Who are you\?|What is a fox\?)/);
   await page.keyboard.press("F2");
+  await expect(page.getByRole("textbox", { name: "Conversation title" })).toBeFocused();
   await page.keyboard.type("Foxes");
   await page.keyboard.press("Enter");
   await expect(page.getByRole("button", { name: "Foxes", exact: true })).toBeVisible();
@@ -81,9 +83,32 @@ test("a whole conversation without a mouse", async ({ conclaveApp }) => {
   // Away with it, and back.
   await page.keyboard.press("Control+Shift+d");
   await expect(page.getByRole("button", { name: "Foxes", exact: true })).toHaveCount(0);
-  await tabTo(page, "Undo");
+  const undo = page.getByRole("listitem").filter({ hasText: "Conversation deleted" }).getByRole("button");
+  await undo.waitFor();
+  await page.keyboard.press("Alt+t");
+  await expect(undo).toBeFocused();
   await page.keyboard.press("Enter");
   await expect(page.getByRole("button", { name: "Foxes", exact: true })).toBeVisible();
+});
+
+test("a notice lies over nothing that is typed, sent or stopped with", async ({ conclaveApp: { page } }) => {
+  await page.setViewportSize({ width: 1280, height: 800 });
+  await waitUntilDone(page, await send(page, "Who are you?"));
+  await answers(page).first().getByRole("button", { name: "Delete message" }).click();
+  await expect(page.getByRole("button", { name: "Undo" })).toBeVisible();
+  const notice = await page.getByRole("listitem").filter({ hasText: "Undo" }).boundingBox();
+  await composer(page).fill("And now?");
+  const written = await composer(page).boundingBox();
+  expect((notice?.y ?? 0) + (notice?.height ?? 0)).toBeLessThan(written?.y ?? 0);
+  await page.getByRole("button", { name: "Send", exact: true }).click({ trial: true });
+  await page.screenshot({ path: picture("notice.png") });
+
+  // Esc leaves it, and goes back to the text.
+  await composer(page).focus();
+  await page.keyboard.press("Alt+t");
+  await expect(page.getByRole("button", { name: "Undo" })).toBeFocused();
+  await page.keyboard.press("Escape");
+  await expect(composer(page)).toBeFocused();
 });
 
 for (const [look, media] of [
