@@ -102,7 +102,7 @@ struct EngineOptions {
   std::string path;
   int n_threads = 0;                // 0: physical cores
   int n_context = 0;                // tokens of KV for all sequences together; 0: min(trained, 8192)
-  int prefill_chunk = 256;
+  int prefill_chunk = 512;          // with 128 experts of which 8 are used, 256 rows are 16 an expert: too few to repay decoding its weights
   DType kv_type = DType::kF16;
   Precision precision = Precision::kFast;
   Device device = Device::kCpu;

@@ -7,7 +7,7 @@ namespace conclave {
 
 int Pace::prefill_rows(bool shared) const {
   if (row_ms_ <= 0) return std::min(kFirstChunk, max_chunk_);
-  const double rows = kTargetMs * (shared ? 1 : n_layers_) / row_ms_;
+  const double rows = kTargetMs * (shared ? 1 : 2 * n_layers_) / row_ms_;
   return static_cast<int>(std::clamp<double>(rows, std::min(kMinChunk, max_chunk_), max_chunk_));
 }
 

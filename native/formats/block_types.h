@@ -36,9 +36,4 @@ size_t row_bytes(DType type, int64_t n);
 /// Converts one row of `n` values to float. `src` need not be aligned. Throws Error(kUnsupported) when not computable.
 void dequantize_row(DType type, const void* src, float* dst, int64_t n);
 
-float f16_to_f32(uint16_t bits);
-uint16_t f32_to_f16(float value);   // round to nearest even
-float bf16_to_f32(uint16_t bits);
-uint16_t f32_to_bf16(float value);  // round to nearest even
-
 }  // namespace conclave

@@ -6,6 +6,7 @@
 #include <string>
 
 #include "base/error.h"
+#include "formats/half.h"
 #include "formats/quant_blocks.h"
 #include "formats/quantize_blocks.h"
 #include "formats/quantize_search.h"

@@ -6,6 +6,7 @@
 #include <cstring>
 
 #include "formats/block_types.h"
+#include "formats/half.h"
 #include "formats/quantize_blocks.h"
 #include "formats/quantize_search.h"
 

@@ -65,14 +65,18 @@ bool Forward::run(const Batch& batch, const std::function<bool()>& keep_going) {
 
   ops_.begin();
   embed(batch);
+  const auto told_to_stop = [&] {
+    if (!keep_going || keep_going()) return false;
+    ops_.submit();
+    ops_.wait();
+    return true;
+  };
   size_t moe_index = 0;
   for (size_t i = 0; i < spec_.layers.size(); ++i) {
-    if (keep_going && !keep_going()) {
-      ops_.submit();
-      ops_.wait();
-      return false;
-    }
-    run_layer(i, moe_index, batch);
+    if (told_to_stop()) return false;
+    attend(i, batch);
+    if (told_to_stop()) return false;
+    feed_forward(i, moe_index, batch);
     keep_tap(i, n);
     moe_index += spec_.layers[i].ffn.kind == FfnKind::kMoe;
   }
@@ -117,32 +121,35 @@ void Forward::keep_tap(size_t layer, int64_t n_rows) {
   }
 }
 
-void Forward::run_layer(size_t index, size_t moe_index, const Batch& batch) {
-  const LayerSpec& layer = spec_.layers[index];
-  const LayerWeights& weights = weights_.layers[index];
-  const int64_t n = batch.n_rows();
-  const Tensor hidden = work_.hidden.rows(0, n), normed = work_.normed.rows(0, n);
-  BlockArgs block{
-      .ops = ops_, .spec = spec_, .layer = layer, .weights = weights, .model = weights_, .kv = kv_[index], .batch = batch,
-      .x = normed, .out = hidden, .out_scale = spec_.residual_scale, .accumulate = true, .residual = hidden,
+BlockArgs Forward::block_args(size_t index, const Batch& batch, int64_t first_row, int64_t n_rows) {
+  const Tensor hidden = work_.hidden.rows(first_row, n_rows);
+  return {
+      .ops = ops_, .spec = spec_, .layer = spec_.layers[index], .weights = weights_.layers[index], .model = weights_, .kv = kv_[index], .batch = batch,
+      .x = work_.normed.rows(first_row, n_rows), .out = hidden, .out_scale = spec_.residual_scale, .accumulate = true, .residual = hidden,
       .q = work_.q, .k = work_.k, .v = work_.v, .attended = work_.attended, .side = work_.side, .experts = {}, .expert_weights = {},
   };
-  normalise(normed, hidden, weights.attn_norm, weights.attn_norm_bias);
-  add_block(block, attention_block(layer.attention), weights.attn_post_norm);
+}
 
+void Forward::attend(size_t index, const Batch& batch) {
+  const BlockArgs block = block_args(index, batch, 0, batch.n_rows());
+  normalise(block.x, block.out, block.weights.attn_norm, block.weights.attn_norm_bias);
+  add_block(block, attention_block(block.layer.attention), block.weights.attn_post_norm);
+}
+
+void Forward::feed_forward(size_t index, size_t moe_index, const Batch& batch) {
   // Nobody reads what the last layer's feed-forward makes of rows without logits: in a prompt that is nearly all of them.
   const bool is_read = index + 1 < spec_.layers.size() || (!tapped_.empty() && static_cast<size_t>(tapped_.back()) == index);
-  const RowRange rows = !is_read ? rows_wanted(batch) : RowRange{0, n};
-  block.x = normed.rows(rows.first, rows.count);
-  block.out = block.residual = hidden.rows(rows.first, rows.count);
-  if (layer.ffn.kind == FfnKind::kMoe) {
+  const RowRange rows = !is_read ? rows_wanted(batch) : RowRange{0, batch.n_rows()};
+  BlockArgs block = block_args(index, batch, rows.first, rows.count);
+  if (block.layer.ffn.kind == FfnKind::kMoe) {
     block.experts = work_.experts[moe_index].rows(rows.first, rows.count);
     block.expert_weights = work_.expert_weights[moe_index].rows(rows.first, rows.count);
     steer(block, moe_index, rows.first);
   }
-  normalise(block.x, block.out, weights.ffn_norm, weights.ffn_norm_bias);
-  add_block(block, ffn_block(layer.ffn), weights.ffn_post_norm);
-  if (weights.output_scale) ops_.add(block.out, block.out, *reinterpret_cast<const float*>(weights.output_scale.data) - 1.f);
+  normalise(block.x, block.out, block.weights.ffn_norm, block.weights.ffn_norm_bias);
+  add_block(block, ffn_block(block.layer.ffn), block.weights.ffn_post_norm);
+  const Weight& output_scale = block.weights.output_scale;
+  if (output_scale) ops_.add(block.out, block.out, *reinterpret_cast<const float*>(output_scale.data) - 1.f);
 }
 
 /// What steered rows tell the router of the `moe_index`-th MoE layer; the block's first row is the batch's `first_row`.

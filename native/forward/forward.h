@@ -17,7 +17,7 @@ class Forward {
   Forward(Ops& ops, const ModelSpec& spec, const ModelWeights& weights, std::span<const KvLayer> kv, int max_rows, int max_logit_rows);
 
   /// Computes the batch (n_rows <= max_rows, logit_rows <= max_logit_rows): keys and values of all rows are in place
-  /// afterwards. `keep_going` is asked before each layer; when it says no, run() returns false and the rows count as not
+  /// afterwards. `keep_going` is asked twice a layer, before attention and before the feed-forward; when it says no, run() returns false and the rows count as not
   /// computed (their slots hold anything).
   bool run(const Batch& batch, const std::function<bool()>& keep_going = {});
 
@@ -38,7 +38,9 @@ class Forward {
  private:
   void embed(const Batch& batch);
   void keep_tap(size_t layer, int64_t n_rows);
-  void run_layer(size_t index, size_t moe_index, const Batch& batch);
+  BlockArgs block_args(size_t index, const Batch& batch, int64_t first_row, int64_t n_rows);
+  void attend(size_t index, const Batch& batch);
+  void feed_forward(size_t index, size_t moe_index, const Batch& batch);
   void normalise(Tensor out, Tensor x, const Weight& weight, const Weight& bias);
   void steer(BlockArgs& block, size_t moe_index, int64_t first_row);
   void add_block(const BlockArgs& block, void (*compute)(const BlockArgs&), const Weight& post_norm);

@@ -79,11 +79,11 @@ std::string message_of(const std::function<void()>& action, ErrorCode expected) 
 
 }  // namespace
 
-TEST("the chunk follows the measured pace: whole steps are short when shared, layers when alone") {
+TEST("the chunk follows the measured pace: whole steps are short when shared, half layers when alone") {
   Pace pace(256, 32);
   CHECK(pace.prefill_rows(false) == 64 && pace.prefill_rows(true) == 64);
   for (int i = 0; i < 20; ++i) pace.observe(64, 6400);   // 100 ms a row
-  CHECK(pace.prefill_rows(true) == 8 && pace.prefill_rows(false) == 19);
+  CHECK(pace.prefill_rows(true) == 8 && pace.prefill_rows(false) == 38);
   for (int i = 0; i < 30; ++i) pace.observe(64, 64);
   CHECK(pace.prefill_rows(true) >= 59 && pace.prefill_rows(false) == 256);
   const double before = pace.prefill_rows(true);

@@ -12,6 +12,7 @@
 
 #include "base/error.h"
 #include "formats/block_types.h"
+#include "formats/half.h"
 #include "formats/mapped_file.h"
 #include "formats/quant_blocks.h"
 #include "test/check.h"

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "check.h"
+#include "formats/half.h"
 #include "mirrored_ops.h"
 #include "ops/cpu/cpu_ops.h"
 #include "ops/cuda/cuda_ops.h"

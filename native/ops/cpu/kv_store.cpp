@@ -4,6 +4,7 @@
 #include <cmath>
 #include <cstring>
 
+#include "formats/half.h"
 #include "formats/quant_blocks.h"
 #include "ops/cpu/cpu_ops.h"
 #include "ops/cpu/kv_page.h"
@@ -11,14 +12,17 @@
 namespace conclave {
 namespace {
 
-/// One element of a plain type.
-void put(std::byte* at, DType type, float value) {
-  if (type == DType::kF32) {
-    std::memcpy(at, &value, 4);
-    return;
-  }
-  const uint16_t bits = type == DType::kF16 ? f32_to_f16(value) : f32_to_bf16(value);
-  std::memcpy(at, &bits, 2);
+/// Each value in a plain type, `stride` bytes apart.
+void put(std::byte* at, size_t stride, DType type, const float* values, int n) {
+  const auto store = [&](auto convert) {
+    for (int i = 0; i < n; ++i) {
+      const auto bits = convert(values[i]);
+      std::memcpy(at + static_cast<size_t>(i) * stride, &bits, sizeof(bits));
+    }
+  };
+  if (type == DType::kF32) store([](float value) { return value; });
+  else if (type == DType::kF16) store([](float value) { return f32_to_f16(value); });
+  else store([](float value) { return f32_to_bf16(value); });
 }
 
 float get(const std::byte* at, DType type) {
@@ -49,7 +53,7 @@ uint16_t quantize_block(const float* x, int8_t* codes) {
 void store_key(std::byte* page, DType type, int offset, const float* key, int d) {
   if (type != DType::kQ8_0) {
     const size_t bytes = element_bytes(type);
-    for (int i = 0; i < d; ++i) put(page + static_cast<size_t>(i * kPageTokens + offset) * bytes, type, key[i]);
+    put(page + static_cast<size_t>(offset) * bytes, kPageTokens * bytes, type, key, d);
     return;
   }
   std::byte* codes = page + static_cast<size_t>(d / kBlock) * kPageTokens * 2;
@@ -64,8 +68,7 @@ void store_key(std::byte* page, DType type, int offset, const float* key, int d)
 void store_value(std::byte* page, DType type, int offset, const float* value, int d) {
   std::byte* row = page + row_bytes(type, d) * static_cast<size_t>(offset);
   if (type != DType::kQ8_0) {
-    const size_t bytes = element_bytes(type);
-    for (int i = 0; i < d; ++i) put(row + static_cast<size_t>(i) * bytes, type, value[i]);
+    put(row, element_bytes(type), type, value, d);
     return;
   }
   for (int b = 0; b < d / kBlock; ++b) {

@@ -5,7 +5,7 @@
 #include <cmath>
 #include <cstdint>
 
-#include "formats/block_types.h"
+#include "formats/half.h"
 #include "ops/gpu_host/block.h"
 
 #define CONCLAVE_DEVICE inline
