@@ -45,7 +45,7 @@ export function table(uses: readonly KernelUse[]): string {
     return [`sm_${architecture}`, own.length, most.registers, spilling.length, worst];
   });
   const lines = [["architecture", "kernels", "most registers", "kernels that spill", "most bytes spilled"], ...rows];
-  return lines.map((cells) => cells.map((cell) => String(cell).padStart(18)).join("")).join("\n");
+  return lines.map((cells) => cells.map((cell) => String(cell).padStart(20)).join("")).join("\n");
 }
 
 function nvcc(args: readonly string[]): Promise<{ status: number; output: string }> {

@@ -105,8 +105,8 @@ struct EngineOptions {
   int prefill_chunk = 512;          // with 128 experts of which 8 are used, 256 rows are 16 an expert: too few to repay decoding its weights
   DType kv_type = DType::kF16;
   Precision precision = Precision::kFast;
-  Device device = Device::kCpu;
-  uint64_t device_bytes = 0;        // of the device's own memory to use; 0: all that is free
+  Device device = Device::kCpu;     // kAuto also falls back where the model's parts that every token reads do not fit on the card
+  uint64_t device_bytes = 0;        // of the device's own memory to use; 0: what is free, less a reserve
   ResidencyPolicy expert_cache = ResidencyPolicy::kFixed;   // of experts on a device that does not hold all; see weights/hybrid_ops.h
   std::function<std::unique_ptr<Ops>()> make_ops;   // instead of the device's: for tests
   std::function<bool(size_t layer, int expert)> on_device;   // instead of the plan's choice of experts: for tests

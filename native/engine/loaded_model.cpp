@@ -58,6 +58,8 @@ std::vector<Weight*> present_weights(ModelWeights& model) {
   return all;
 }
 
+std::unique_ptr<Ops> on_processor(const EngineOptions& options) { return make_cpu_ops({.n_threads = options.n_threads, .precision = options.precision, .device = Device::kCpu}); }
+
 /// Reads one byte of each page of [data, data + bytes): the file is then in memory before the first token needs it.
 void touch(const std::byte* data, size_t bytes) {
   volatile std::byte sink{};
@@ -104,10 +106,15 @@ LoadedModel::LoadedModel(const EngineOptions& options, int max_logit_rows, const
 size_t LoadedModel::place(const EngineOptions& options, const PlanOptions& needs) {
   const std::optional<DeviceMemory> memory = ops_->memory();
   if (!memory) return SIZE_MAX;
-  const uint64_t usable = options.device_bytes > 0 ? std::min<uint64_t>(options.device_bytes, memory->free_bytes) : memory->free_bytes, drafters = drafters_bytes(needs);
+  // Cards give memory in pieces of up to 2 MB, and a desktop may come to need more: a sixteenth is left alone.
+  const uint64_t usable = options.device_bytes > 0 ? std::min<uint64_t>(options.device_bytes, memory->free_bytes) : memory->free_bytes / 16 * 15, drafters = drafters_bytes(needs);
   const MemoryBudget budget{.vram_bytes = usable - std::min(usable, drafters), .ram_bytes = UINT64_MAX, .unified = false, .driver_bytes = 0};   // files are mapped: no plan needs to make room for them
   const Plan plan = plan_placement(spec_, weights_, budget, needs);
-  if (plan.placement == Placement::kTooLarge) throw Error(ErrorCode::kOutOfMemory, plan.reason);
+  if (plan.placement == Placement::kTooLarge) {
+    if (options.device != Device::kAuto) throw Error(ErrorCode::kOutOfMemory, plan.reason);
+    ops_ = on_processor(options);
+    return SIZE_MAX;
+  }
   std::vector<ExpertHome> homes;
   for (size_t i = 0; i < spec_.layers.size(); ++i) {
     if (spec_.layers[i].ffn.kind != FfnKind::kMoe) continue;
@@ -120,7 +127,7 @@ size_t LoadedModel::place(const EngineOptions& options, const PlanOptions& needs
   }
   if (homes.empty()) return budget.vram_bytes - plan.gpu.total();
   constexpr int kMovesAPass = 4;   // a guess: no card was at hand to weigh an expert's way there against what it saves
-  auto hybrid = std::make_unique<HybridOps>(std::move(ops_), make_cpu_ops({.n_threads = options.n_threads, .precision = options.precision, .device = Device::kCpu}), homes, options.expert_cache, kMovesAPass);
+  auto hybrid = std::make_unique<HybridOps>(std::move(ops_), on_processor(options), homes, options.expert_cache, kMovesAPass);
   hybrid_ = hybrid.get();
   ops_ = std::move(hybrid);
   return 0;

@@ -10,14 +10,17 @@ namespace conclave {
 std::optional<Device> device_of(std::string_view name) {
   if (name == "cpu") return Device::kCpu;
   if (name == "cuda") return Device::kCuda;
+  if (name == "auto") return Device::kAuto;
   return std::nullopt;
 }
 
 std::unique_ptr<Ops> make_ops(const OpsOptions& options) {
-  if (options.device == Device::kCpu) return make_cpu_ops(options);
+  const bool either = options.device == Device::kAuto;
+  if (options.device == Device::kCpu || (either && options.precision == Precision::kExact)) return make_cpu_ops(options);
   if (options.precision == Precision::kExact) throw Error(ErrorCode::kUnsupported, "the exact path exists on the processor only; leave out the device");
   std::string why;
   if (std::unique_ptr<Ops> ops = make_cuda_ops(why)) return ops;
+  if (either) return make_cpu_ops(options);
   throw Error(ErrorCode::kUnsupported, "the graphics card was asked for, but " + why);
 }
 

@@ -19,8 +19,8 @@ namespace conclave {
 
 enum class Precision { kFast, kExact };
 
-enum class Device { kCpu, kCuda };
-/// "cpu", "cuda"; nullopt for anything else.
+enum class Device { kCpu, kCuda, kAuto };   // kAuto: a card if there is one, else the processor
+/// "cpu", "cuda", "auto"; nullopt for anything else.
 std::optional<Device> device_of(std::string_view name);
 
 struct OpsOptions {

@@ -156,9 +156,9 @@ TEST("every reference model on the fast path") { check_all({"fast", Precision::k
 TEST("every reference model on the GPU's kernels") { check_all({"cuda-on-host", Precision::kFast, true, Device::kCpu, kGpuNearTie}); }
 TEST("every reference model with every third expert on the processor") { check_all({"cuda-on-host + cpu", Precision::kFast, true, Device::kCpu, kGpuNearTie, true}, few_golden_cases()); }
 #endif
-TEST("every reference model on the card") {
+TEST("every reference model on the card, alone and with every third expert on the processor") {
   if (!std::getenv("CONCLAVE_TEST_CUDA")) throw Skip{"CONCLAVE_TEST_CUDA is not set"};
-  check_all({"cuda", Precision::kFast, false, Device::kCuda, kGpuNearTie});
+  for (const bool hybrid : {false, true}) check_all({hybrid ? "cuda + cpu" : "cuda", Precision::kFast, false, Device::kCuda, kGpuNearTie, hybrid});
 }
 
 int main(int argc, char** argv) { return conclave::test::run_tests(argc, argv); }

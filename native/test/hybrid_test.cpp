@@ -240,7 +240,8 @@ TEST("while experts stay where they are, a row alone has the bits that it has in
 namespace {
 
 struct Small {
-  GoldenCase golden = read_golden(std::filesystem::path(CONCLAVE_FIXTURES) / "golden/mixtral-Q4_K.gguf");
+  GoldenCase golden;
+  explicit Small(const std::string& name = "mixtral-Q4_K") : golden(read_golden(std::filesystem::path(CONCLAVE_FIXTURES) / "golden" / (name + ".gguf"))) {}
   std::unique_ptr<GgufFile> file = GgufFile::open(golden.model);
   ModelSpec spec = spec_from_gguf(*file);
   ModelWeights weights = bind_weights(*file, spec);
@@ -252,6 +253,7 @@ struct Small {
     options.n_context = 128;
     options.prefill_chunk = 16;
     options.make_ops = [memory_bytes] { return device_ops(memory_bytes); };
+    options.device_bytes = memory_bytes;
     return options;
   }
   /// As the engine plans on a device with room for everything.
@@ -310,6 +312,32 @@ TEST("the plan follows what is free on the device: all there, some experts, none
   CHECK(gpu_host::n_buffers() == before);
 }
 
+TEST("a plan that holds loads and computes, in every family, with not a byte more than it asks for") {
+  for (const GoldenCase& golden : golden_cases_with("")) {
+    const Small small(golden.name);
+    const Plan whole = small.plan();
+    for (const uint64_t memory : {whole.gpu.total(), whole.gpu.total() - whole.gpu.experts / 3, whole.gpu.total() - whole.gpu.experts}) {
+      const auto engine = Engine::open(small.options(memory));
+      RequestOptions request = small.request();
+      request.max_tokens = 2;
+      const auto outcome = run(*engine, request);
+      CHECK_MSG(outcome->failure.empty(), golden.name + ": " + outcome->failure);
+      CHECK((engine->stats().n_experts_placed > 0) == (memory < whole.gpu.total()));
+    }
+  }
+}
+
+TEST("auto: a device that is too small leaves the model to the processor; without being told how much, a reserve is kept") {
+  const Small small;
+  const Plan whole = small.plan();
+  EngineOptions options = small.options(whole.gpu.total() - whole.gpu.experts - 4096);
+  options.device = Device::kAuto;
+  CHECK(Engine::open(options)->stats().backend.starts_with("cpu-"));
+  options = small.options(whole.gpu.total());
+  options.device_bytes = 0;
+  CHECK(Engine::open(options)->stats().n_experts_placed > 0 && Engine::open(small.options(whole.gpu.total()))->stats().n_experts_placed == 0);
+}
+
 TEST("too little memory is refused before anything is brought: numbers, and two ways out") {
   const Small small;
   const uint64_t experts = small.plan().gpu.experts;
@@ -346,6 +374,7 @@ TEST("a device that loses its memory to another program: the load or the request
   };
   const auto options_with = [&](size_t bytes) {
     EngineOptions options = small.options(0);
+    options.device_bytes = 0;
     options.make_ops = [bytes] { return gpu::make_gpu_ops(std::make_unique<Optimist>(bytes)); };
     return options;
   };

@@ -143,6 +143,7 @@ struct Report {
   std::string backend;
   double prefill_tps = 0, decode_tps = 0, bytes_per_token = 0, gb_per_s = 0, stream_gb_per_s = 0, mapped_gb_per_s = 0;
   std::vector<StageProfile> prefill_stages, decode_stages;
+  std::optional<HybridCounts> experts;   // where a card holds some of them
 };
 
 void write_stages(JsonWriter& json, const char* name, const std::vector<StageProfile>& stages) {
@@ -158,6 +159,10 @@ void print_json(const Report& report) {
   JsonWriter json;
   json.begin_object().field("backend", report.backend).field("prefill_tps", report.prefill_tps).field("decode_tps", report.decode_tps);
   json.field("bytes_per_token", report.bytes_per_token).field("gb_per_s", report.gb_per_s).field("stream_gb_per_s", report.stream_gb_per_s).field("mapped_gb_per_s", report.mapped_gb_per_s);
+  if (report.experts) {
+    json.field("experts_placed", report.experts->n_experts).field("experts_on_device", report.experts->n_on_device).field("expert_hits", report.experts->residency.hits);
+    json.field("expert_misses", report.experts->residency.misses).field("expert_bytes_moved", report.experts->bytes_moved);
+  }
   write_stages(json, "prefill_stages", report.prefill_stages);
   write_stages(json, "decode_stages", report.decode_stages);
   std::puts(json.end_object().text().c_str());
@@ -178,6 +183,11 @@ void print_text(const Report& report, int n_prompt, int n_decode) {
   std::printf("prefill %d: %.1f tokens/s\ndecode %d: %.1f tokens/s, %.2f MB of weights per token, %.2f GB/s\n", n_prompt, report.prefill_tps, n_decode, report.decode_tps, report.bytes_per_token * 1e-6, report.gb_per_s);
   std::printf("streaming read of memory: %.2f GB/s; decode reaches %.0f%% of it\n", report.stream_gb_per_s, 100 * report.gb_per_s / report.stream_gb_per_s);
   if (report.mapped_gb_per_s > 0) std::printf("streaming read of the weights in the file's pages: %.2f GB/s; decode reaches %.0f%% of it\n", report.mapped_gb_per_s, 100 * report.gb_per_s / report.mapped_gb_per_s);
+  if (report.experts) {
+    const HybridCounts& experts = *report.experts;
+    std::printf("experts on the card, in layers that it holds in part: %llu of %llu; %.1f%% of the choices were there, %.1f MB of experts moved\n", static_cast<unsigned long long>(experts.n_on_device),
+                static_cast<unsigned long long>(experts.n_experts), 100 * experts.hit_rate(), static_cast<double>(experts.bytes_moved) * 1e-6);
+  }
   print_stages("prefill stage", report.prefill_stages);
   print_stages("decode stage", report.decode_stages);
 }
@@ -199,6 +209,11 @@ int command_bench(std::span<char* const> args) {
   options.n_context = n_prompt + n_decode;
   options.plain = true;
 
+  double copy_gb_per_s = 0;
+  if (options.device != Device::kCpu) {   // before the model comes, which may leave no room on a card
+    const std::unique_ptr<Ops> card = make_ops({.device = options.device});
+    if (card->memory()) copy_gb_per_s = copy_bandwidth(*card);
+  }
   ProfilingOps* profiling = nullptr;
   LoadedModel model(options, 1, {}, [&](std::unique_ptr<Ops> ops) {
     auto wrapped = std::make_unique<ProfilingOps>(std::move(ops));
@@ -230,8 +245,9 @@ int command_bench(std::span<char* const> args) {
   }
   const int cores = std::max(1, static_cast<int>(std::thread::hardware_concurrency()));
   const int n_threads = options.n_threads > 0 ? options.n_threads : cores;
-  const bool on_cpu = options.device == Device::kCpu;
-  report.stream_gb_per_s = on_cpu ? memory_bandwidth(model.ops(), n_threads) : copy_bandwidth(model.ops());
+  const bool on_cpu = !model.ops().memory();
+  report.stream_gb_per_s = on_cpu ? memory_bandwidth(model.ops(), n_threads) : copy_gb_per_s;
+  if (model.hybrid()) report.experts = model.hybrid()->counts();
   if (on_cpu) report.mapped_gb_per_s = weights_bandwidth(model, n_threads);
   if (arguments.has("--json")) print_json(report);
   else print_text(report, n_prompt, n_decode);

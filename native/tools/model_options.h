@@ -45,12 +45,12 @@ inline EngineOptions engine_options(const Arguments& arguments) {
   }
   const std::string device = arguments.text("--device", "cpu");
   if (const std::optional<Device> known = device_of(device)) options.device = *known;
-  else throw UsageError("the option --device is '" + printable(device) + "'; cpu and cuda are known");
+  else throw UsageError("the option --device is '" + printable(device) + "'; cpu, cuda and auto are known");
   options.device_bytes = bytes_argument(arguments, "--vram");
   const std::string cache = arguments.text("--expert-cache", "fixed");
   if (const std::optional<ResidencyPolicy> known = residency_policy_of(cache)) options.expert_cache = *known;
   else throw UsageError("the option --expert-cache is '" + printable(cache) + "'; fixed, lru and lfu are known");
-  if (options.device == Device::kCpu && (arguments.has("--vram") || arguments.has("--expert-cache"))) throw UsageError("the options --vram and --expert-cache are for a graphics card; they need --device cuda");
+  if (options.device == Device::kCpu && (arguments.has("--vram") || arguments.has("--expert-cache"))) throw UsageError("the options --vram and --expert-cache are for a graphics card; they need --device cuda or auto");
   options.drafters = paths_argument(arguments, "--drafter");
   return options;
 }

@@ -25,6 +25,7 @@ struct HybridCounts {
   uint64_t n_experts = 0, n_on_device = 0;   // of the layers above
   ResidencyCounts residency;
   uint64_t bytes_moved = 0;         // of experts, since the load
+  double hit_rate() const { return residency.hits == 0 ? 0.0 : static_cast<double>(residency.hits) / static_cast<double>(residency.hits + residency.misses); }
 };
 
 class HybridOps final : public Ops {
