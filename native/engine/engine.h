@@ -108,6 +108,7 @@ struct EngineOptions {
   Device device = Device::kCpu;     // kAuto also falls back where the model's parts that every token reads do not fit on the card
   uint64_t device_bytes = 0;        // of the device's own memory to use; 0: what is free, less a reserve
   ResidencyPolicy expert_cache = ResidencyPolicy::kFixed;   // of experts on a device that does not hold all; see weights/hybrid_ops.h
+  std::vector<std::vector<float>> expert_usage;   // [MoE layer][expert] how often each was chosen earlier: a device that holds some only gets the favourites; empty: not known
   std::function<std::unique_ptr<Ops>()> make_ops;   // instead of the device's: for tests
   std::function<bool(size_t layer, int expert)> on_device;   // instead of the plan's choice of experts: for tests
   std::vector<std::string> drafters;   // files of drafting models for this one, at most one of a kind

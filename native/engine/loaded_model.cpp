@@ -2,6 +2,8 @@
 #include "engine/loaded_model.h"
 
 #include <algorithm>
+#include <cmath>
+#include <numeric>
 #include <string>
 
 #include "kv/snapshot.h"
@@ -60,6 +62,37 @@ std::vector<Weight*> present_weights(ModelWeights& model) {
 
 std::unique_ptr<Ops> on_processor(const EngineOptions& options) { return make_cpu_ops({.n_threads = options.n_threads, .precision = options.precision, .device = Device::kCpu}); }
 
+void check_usage(const std::vector<std::vector<float>>& usage, const ModelSpec& spec) {
+  if (usage.empty()) return;
+  const auto refuse = [](const std::string& message) { throw Error(ErrorCode::kBadArgument, "the use of experts " + message + "; count it with this model"); };
+  if (static_cast<int>(usage.size()) != spec.n_moe_layers()) refuse("is given for " + std::to_string(usage.size()) + " layers, and this model has " + std::to_string(spec.n_moe_layers()) + " with experts");
+  auto counts = usage.begin();
+  for (const LayerSpec& layer : spec.layers) {
+    if (layer.ffn.kind != FfnKind::kMoe) continue;
+    if (counts->size() > static_cast<size_t>(layer.ffn.n_experts)) refuse("names expert " + std::to_string(counts->size() - 1) + " of a layer with " + std::to_string(layer.ffn.n_experts));
+    if (std::any_of(counts->begin(), counts->end(), [](float count) { return !(count >= 0.f && count < INFINITY); })) refuse("holds a count that is no number from 0");
+    ++counts;
+  }
+}
+
+/// The share of tokens that chose each expert of a layer.
+std::vector<float> shares(const std::vector<float>& usage, const FfnSpec& ffn) {
+  std::vector<float> share(static_cast<size_t>(ffn.n_experts), 0.f);
+  const double sum = std::accumulate(usage.begin(), usage.end(), 0.0);
+  for (size_t e = 0; e < usage.size() && sum > 0; ++e) share[e] = static_cast<float>(std::min(1.0, usage[e] / sum * ffn.n_experts_used));
+  return share;
+}
+
+/// The n experts with the largest shares, the lower ids of equals; ascending. Empty shares: all alike.
+std::vector<int32_t> used_most(const std::vector<float>& share, int n_experts, int n) {
+  std::vector<int32_t> order(static_cast<size_t>(n_experts));
+  std::iota(order.begin(), order.end(), 0);
+  if (!share.empty()) std::stable_sort(order.begin(), order.end(), [&](int32_t a, int32_t b) { return share[static_cast<size_t>(a)] > share[static_cast<size_t>(b)]; });
+  order.resize(static_cast<size_t>(n));
+  std::sort(order.begin(), order.end());
+  return order;
+}
+
 /// Reads one byte of each page of [data, data + bytes): the file is then in memory before the first token needs it.
 void touch(const std::byte* data, size_t bytes) {
   volatile std::byte sink{};
@@ -74,6 +107,7 @@ LoadedModel::LoadedModel(const EngineOptions& options, int max_logit_rows, const
   file_ = GgufFile::open(options.path);
   refuse_drafter(*file_);
   spec_ = spec_from_gguf(*file_);
+  check_usage(options.expert_usage, spec_);
   weights_ = bind_weights(*file_, spec_);
   ops_ = options.make_ops ? options.make_ops() : make_ops({.n_threads = options.n_threads, .precision = options.precision, .device = options.device});
   active_bytes_ = active_bytes_per_token(spec_, weights_);
@@ -86,7 +120,7 @@ LoadedModel::LoadedModel(const EngineOptions& options, int max_logit_rows, const
   open_drafters(options);
   const int max_rows = options.prefill_chunk + max_logit_rows;
   const size_t spare = place(options, {.n_context = kv_tokens, .kv_type = options.kv_type, .max_rows = max_rows, .max_logit_rows = max_logit_rows, .needs_card = true,
-                                       .spread = options.expert_cache != ResidencyPolicy::kFixed});
+                                       .spread = options.expert_cache != ResidencyPolicy::kFixed || !options.expert_usage.empty()});
   if (wrap) ops_ = wrap(std::move(ops_));
   std::vector<KvShape> shapes = kv_shapes(spec_);
   for (const auto& drafter : drafters_) {
@@ -115,22 +149,34 @@ size_t LoadedModel::place(const EngineOptions& options, const PlanOptions& needs
     ops_ = on_processor(options);
     return SIZE_MAX;
   }
-  std::vector<ExpertHome> homes;
-  for (size_t i = 0; i < spec_.layers.size(); ++i) {
-    if (spec_.layers[i].ffn.kind != FfnKind::kMoe) continue;
-    const LayerWeights& w = weights_.layers[i];
-    ExpertHome home{{&w.gate, &w.up, &w.down, optional(w.gate_bias), optional(w.up_bias), optional(w.down_bias)}, {}};
-    for (int expert = 0; expert < spec_.layers[i].ffn.n_experts; ++expert) {
-      if (options.on_device ? options.on_device(i, expert) : expert < plan.experts_on_gpu[i]) home.on_device.push_back(expert);
-    }
-    if (home.on_device.size() < static_cast<size_t>(spec_.layers[i].ffn.n_experts)) homes.push_back(std::move(home));
-  }
+  const std::vector<ExpertHome> homes = this->homes(options, plan);
   if (homes.empty()) return budget.vram_bytes - plan.gpu.total();
   constexpr int kMovesAPass = 4;   // a guess: no card was at hand to weigh an expert's way there against what it saves
   auto hybrid = std::make_unique<HybridOps>(std::move(ops_), on_processor(options), homes, options.expert_cache, kMovesAPass);
   hybrid_ = hybrid.get();
   ops_ = std::move(hybrid);
   return 0;
+}
+
+/// Of the layers whose experts the plan does not all put on the device.
+std::vector<ExpertHome> LoadedModel::homes(const EngineOptions& options, const Plan& plan) const {
+  std::vector<ExpertHome> homes;
+  size_t moe_index = 0;
+  for (size_t i = 0; i < spec_.layers.size(); ++i) {
+    const FfnSpec& ffn = spec_.layers[i].ffn;
+    if (ffn.kind != FfnKind::kMoe) continue;
+    const LayerWeights& w = weights_.layers[i];
+    ExpertHome home{{&w.gate, &w.up, &w.down, optional(w.gate_bias), optional(w.up_bias), optional(w.down_bias)}, {}, {}};
+    if (!options.expert_usage.empty()) home.share = shares(options.expert_usage[moe_index], ffn);
+    ++moe_index;
+    home.on_device = used_most(home.share, ffn.n_experts, plan.experts_on_gpu[i]);
+    if (options.on_device) {
+      home.on_device = used_most({}, ffn.n_experts, ffn.n_experts);
+      std::erase_if(home.on_device, [&](int32_t expert) { return !options.on_device(i, expert); });
+    }
+    if (home.on_device.size() < static_cast<size_t>(ffn.n_experts)) homes.push_back(std::move(home));
+  }
+  return homes;
 }
 
 /// Weights, as much again for the drafters' own buffers, and their share of the pages.

@@ -43,6 +43,7 @@ class LoadedModel {
 
  private:
   size_t place(const EngineOptions& options, const PlanOptions& needs);
+  std::vector<ExpertHome> homes(const EngineOptions& options, const Plan& plan) const;
   uint64_t drafters_bytes(const PlanOptions& needs) const;
   void prepare_weights(const Progress& progress);
   void open_drafters(const EngineOptions& options);

@@ -145,6 +145,14 @@ TEST("least frequent: a rare visitor does not drive out a regular, a new regular
   for (int i = 0; i < 100; ++i) CHECK_MSG(!pass(residency, {i % 2 == 0 ? 1 : 2, 0}), "two experts of like frequency take turns in a slot");
 }
 
+TEST("least frequent, with shares from earlier: what was popular then is not driven out by the first stranger") {
+  ExpertResidency residency({{4, {1, 3}, {0.f, 0.5f, 0.1f, 0.5f}}}, ResidencyPolicy::kLeastFrequent, 1);
+  for (int i = 0; i < 20; ++i) CHECK(!pass(residency, {0, 2}));
+  int n_moves = 0;
+  for (int i = 0; i < 200; ++i) n_moves += pass(residency, {0, 2}).has_value();
+  CHECK(n_moves == 2 && residency.slots(0)[0] >= 0 && residency.slots(0)[2] >= 0);
+}
+
 TEST("moves are bounded in each pass, and every layer has its turn, whatever other passes come between") {
   constexpr size_t kLayers = 6;
   for (const int max_moves : {1, 2, 4, 100}) {
@@ -325,6 +333,37 @@ TEST("a plan that holds loads and computes, in every family, with not a byte mor
       CHECK((engine->stats().n_experts_placed > 0) == (memory < whole.gpu.total()));
     }
   }
+}
+
+TEST("earlier use decides which experts a device gets, and more choices are found there") {
+  const Small small("granitemoe-Q8_0");
+  const Plan whole = small.plan();
+  EngineOptions options = small.options(whole.gpu.total() - whole.gpu.experts / 2);
+  const auto hit_rate = [&](const EngineOptions& with) {
+    const auto engine = Engine::open(with);
+    const auto outcome = run(*engine, small.request());
+    CHECK_MSG(outcome->failure.empty(), outcome->failure);
+    const EngineStats stats = engine->stats();
+    CHECK(stats.n_experts_placed > 0);
+    return static_cast<double>(stats.expert_hits) / static_cast<double>(stats.expert_hits + stats.expert_misses);
+  };
+  options.expert_cache = ResidencyPolicy::kLeastFrequent;   // the same share of every layer, used or not
+  const double unknown = hit_rate(options);
+  options.expert_cache = ResidencyPolicy::kFixed;
+  const auto n_layers = static_cast<size_t>(small.spec.n_moe_layers());
+  options.expert_usage.resize(n_layers);
+  for (size_t i = 0; i < small.golden.experts.size(); ++i) {
+    std::vector<float>& counts = options.expert_usage[i / (small.golden.experts.size() / n_layers)];
+    counts.resize(std::max(counts.size(), static_cast<size_t>(small.golden.experts[i]) + 1), 0.f);
+    counts[static_cast<size_t>(small.golden.experts[i])] += 1.f;
+  }
+  const double known = hit_rate(options);
+  std::printf("      %.0f %% of the choices on the device without, %.0f %% with\n", 100 * unknown, 100 * known);
+  CHECK(known > unknown + 0.05);
+  options.expert_usage.pop_back();
+  CHECK(says(error_of([&] { Engine::open(options); }), "layers, and this model has"));
+  options.expert_usage.resize(n_layers, std::vector<float>(1000, 1.f));
+  CHECK(says(error_of([&] { Engine::open(options); }), "names expert 999"));
 }
 
 TEST("auto: a device that is too small leaves the model to the processor; without being told how much, a reserve is kept") {

@@ -196,7 +196,7 @@ void print_text(const Report& report, int n_prompt, int n_decode) {
 
 int command_bench(std::span<char* const> args) {
   const Arguments arguments(args, {{"--prompt", "-p", true}, {"--decode", "-n", true}, {"--repeat", nullptr, true}, {"--chunk", nullptr, true}, {"--rows", nullptr, true}, {"--random-rows", nullptr, false},
-                                   {"--threads", "-t", true}, {"--device", nullptr, true}, {"--vram", nullptr, true}, {"--expert-cache", nullptr, true}, {"--exact", nullptr, false}, {"--json", nullptr, false}}, 1);
+                                   {"--threads", "-t", true}, {"--device", nullptr, true}, {"--vram", nullptr, true}, {"--expert-cache", nullptr, true}, {"--expert-usage", nullptr, true}, {"--exact", nullptr, false}, {"--json", nullptr, false}}, 1);
   const int n_prompt = static_cast<int>(arguments.integer("--prompt", 1, 1 << 20, 512));
   const int n_decode = static_cast<int>(arguments.integer("--decode", 1, 1 << 20, 64));
   const int n_repeats = static_cast<int>(arguments.integer("--repeat", 1, 1000, 3));

@@ -68,7 +68,7 @@ void print_json(const Outcome& outcome, const EngineStats& stats) {
 int command_generate(std::span<char* const> args) {
   const Arguments arguments(args, {{"--tokens", nullptr, true}, {"--max-tokens", "-n", true}, {"--temperature", nullptr, true}, {"--seed", nullptr, true},
                                    {"--top-k", nullptr, true}, {"--top-p", nullptr, true}, {"--min-p", nullptr, true}, {"--repetition-penalty", nullptr, true},
-                                   {"--stop", nullptr, true}, {"--threads", "-t", true}, {"--device", nullptr, true}, {"--vram", nullptr, true}, {"--expert-cache", nullptr, true}, {"--exact", nullptr, false}, {"--json", nullptr, false},
+                                   {"--stop", nullptr, true}, {"--threads", "-t", true}, {"--device", nullptr, true}, {"--vram", nullptr, true}, {"--expert-cache", nullptr, true}, {"--expert-usage", nullptr, true}, {"--exact", nullptr, false}, {"--json", nullptr, false},
                                    {"--draft", nullptr, true}, {"--draft-length", nullptr, true}, {"--drafter", nullptr, true}}, 1);
   RequestOptions request;
   request.tokens = token_argument(arguments);

@@ -56,7 +56,7 @@ void print_text(const std::vector<int32_t>& tokens, const LogitsResult& result) 
 }  // namespace
 
 int command_logits(std::span<char* const> args) {
-  const Arguments arguments(args, {{"--tokens", nullptr, true}, {"--threads", "-t", true}, {"--device", nullptr, true}, {"--vram", nullptr, true}, {"--expert-cache", nullptr, true}, {"--exact", nullptr, false}, {"--json", nullptr, false}}, 1);
+  const Arguments arguments(args, {{"--tokens", nullptr, true}, {"--threads", "-t", true}, {"--device", nullptr, true}, {"--vram", nullptr, true}, {"--expert-cache", nullptr, true}, {"--expert-usage", nullptr, true}, {"--exact", nullptr, false}, {"--json", nullptr, false}}, 1);
   const std::vector<int32_t> tokens = token_argument(arguments);
   const LogitsResult result = compute_logits(engine_options(arguments), tokens);
   if (arguments.has("--json")) print_json(result);

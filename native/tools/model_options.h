@@ -2,8 +2,12 @@
 #pragma once
 #include <climits>
 #include <cmath>
+#include <cstdint>
 
+#include "base/error.h"
+#include "base/json_reader.h"
 #include "engine/engine.h"
+#include "formats/mapped_file.h"
 #include "tools/arguments.h"
 
 namespace conclave {
@@ -34,6 +38,30 @@ inline std::vector<std::string> paths_argument(const Arguments& arguments, const
   return paths;
 }
 
+/// How often each expert was chosen in what `conclave logits --json` wrote: its "experts", [layer][position][k].
+inline std::vector<std::vector<float>> usage_argument(const Arguments& arguments) {
+  if (!arguments.has("--expert-usage")) return {};
+  const std::string path = arguments.text("--expert-usage", "");
+  const MappedFile file(path);
+  const Json json = Json::parse({reinterpret_cast<const char*>(file.bytes().data()), file.bytes().size()}, path);
+  const auto list = [&](const Json* value) -> const Json::Array& {
+    if (value && value->array()) return *value->array();
+    throw Error(ErrorCode::kBadFile, "the file '" + printable(path) + "' has no \"experts\" by layer and position; write it with `conclave logits --json`");
+  };
+  std::vector<std::vector<float>> usage;
+  for (const Json& layer : list(json.find("experts"))) {
+    std::vector<float>& counts = usage.emplace_back();
+    for (const Json& position : list(&layer))
+      for (const Json& expert : list(&position)) {
+        const int64_t* id = expert.whole();
+        if (!id || *id < 0 || *id > UINT16_MAX) throw Error(ErrorCode::kBadFile, "the file '" + printable(path) + "' names an expert that is no number from 0 to 65535");
+        if (static_cast<size_t>(*id) >= counts.size()) counts.resize(static_cast<size_t>(*id) + 1, 0.f);
+        counts[static_cast<size_t>(*id)] += 1.f;
+      }
+  }
+  return usage;
+}
+
 /// `--exact` keeps the keys and values in F32 too: the path that is compared with reference outputs.
 inline EngineOptions engine_options(const Arguments& arguments) {
   EngineOptions options;
@@ -50,7 +78,10 @@ inline EngineOptions engine_options(const Arguments& arguments) {
   const std::string cache = arguments.text("--expert-cache", "fixed");
   if (const std::optional<ResidencyPolicy> known = residency_policy_of(cache)) options.expert_cache = *known;
   else throw UsageError("the option --expert-cache is '" + printable(cache) + "'; fixed, lru and lfu are known");
-  if (options.device == Device::kCpu && (arguments.has("--vram") || arguments.has("--expert-cache"))) throw UsageError("the options --vram and --expert-cache are for a graphics card; they need --device cuda or auto");
+  options.expert_usage = usage_argument(arguments);
+  for (const char* option : {"--vram", "--expert-cache", "--expert-usage"}) {
+    if (options.device == Device::kCpu && arguments.has(option)) throw UsageError(std::string("the option ") + option + " is for a graphics card; it needs --device cuda or auto");
+  }
   options.drafters = paths_argument(arguments, "--drafter");
   return options;
 }

@@ -83,7 +83,7 @@ void score_window(LoadedModel& model, std::span<const int32_t> tokens, int chunk
 }  // namespace
 
 int command_perplexity(std::span<char* const> args) {
-  const Arguments arguments(args, {{"--tokens-file", nullptr, true}, {"--context", nullptr, true}, {"--threads", "-t", true}, {"--device", nullptr, true}, {"--vram", nullptr, true}, {"--expert-cache", nullptr, true}, {"--exact", nullptr, false}, {"--json", nullptr, false}}, 1);
+  const Arguments arguments(args, {{"--tokens-file", nullptr, true}, {"--context", nullptr, true}, {"--threads", "-t", true}, {"--device", nullptr, true}, {"--vram", nullptr, true}, {"--expert-cache", nullptr, true}, {"--expert-usage", nullptr, true}, {"--exact", nullptr, false}, {"--json", nullptr, false}}, 1);
   if (!arguments.has("--tokens-file")) throw UsageError("the option --tokens-file is missing; `npm run perplexity -- MODEL TEXT` makes such a file from a text");
   constexpr int kChunk = 128;
   EngineOptions options = engine_options(arguments);

@@ -23,7 +23,9 @@ std::optional<ResidencyPolicy> residency_policy_of(std::string_view name) {
 ExpertResidency::ExpertResidency(std::vector<Layer> layers, ResidencyPolicy policy, int max_moves) : policy_(policy), max_moves_(static_cast<size_t>(std::max(0, max_moves))) {
   for (const Layer& layer : layers) {
     const auto n = static_cast<size_t>(layer.n_experts);
+    assert(layer.share.size() <= n);
     State& state = layers_.emplace_back(State{std::vector<int32_t>(n, -1), layer.on_device, std::vector<uint64_t>(n, 0), std::vector<float>(n, 0.f)});
+    std::transform(layer.share.begin(), layer.share.end(), state.frequency.begin(), [](float share) { return share / (1.f - kFade); });   // where it would have settled
     for (size_t slot = 0; slot < layer.on_device.size(); ++slot) {
       int32_t& own = state.slot[static_cast<size_t>(layer.on_device[slot])];
       assert(own < 0);   // an expert lies in one slot

@@ -30,6 +30,7 @@ class ExpertResidency {
   struct Layer {
     int n_experts;
     std::vector<int32_t> on_device;   // at first: expert on_device[i] in slot i
+    std::vector<float> share = {};    // [n_experts] of earlier passes that chose each; empty: not known
   };
 
   /// In a pass at most `max_moves` layers make one move each, so that no pass waits for many; all layers have their turn.

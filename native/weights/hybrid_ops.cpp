@@ -14,7 +14,7 @@ Parts parts_of(const FfnWeights& ffn) { return {ffn.gate, ffn.up, ffn.down, ffn.
 
 std::vector<ExpertResidency::Layer> residents(const std::vector<ExpertHome>& homes) {
   std::vector<ExpertResidency::Layer> layers;
-  for (const ExpertHome& home : homes) layers.push_back({static_cast<int>(home.ffn.gate->n_experts), home.on_device});
+  for (const ExpertHome& home : homes) layers.push_back({static_cast<int>(home.ffn.gate->n_experts), home.on_device, home.share});
   return layers;
 }
 

@@ -19,6 +19,7 @@ namespace conclave {
 struct ExpertHome {
   FfnWeights ffn;                   // as bound; the weights outlive the ops
   std::vector<int32_t> on_device;   // ids
+  std::vector<float> share = {};    // [n_experts] of tokens that choose each, as far as known from earlier
 };
 
 struct HybridCounts {
