@@ -47,7 +47,7 @@ export const withoutNode: readonly string[] = ["renderer", "electron/contract"];
 // The arguments of some ops are enums and records of the spec, so the interface sees that one header.
 const interfaceOfOps = ["native/ops/ops.h", "native/ops/tensor.h", "native/ops/kernel_args.h"];
 const blockFormats = "native/formats/*block*";
-const backend = ["native/ops", blockFormats, "native/model/spec.h", "native/base"];
+const backend = ["native/ops", blockFormats, "native/formats/half.h", "native/model/spec.h", "native/base"];
 const belowWeights = ["native/model", "native/formats", "native/base"];
 const belowForward = ["native/kv", "native/weights", ...interfaceOfOps, ...belowWeights];
 const belowEngine = ["native/speculate", "native/forward", "native/sample", ...belowForward];

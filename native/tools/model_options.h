@@ -74,14 +74,14 @@ inline EngineOptions engine_options(const Arguments& arguments) {
   const std::string device = arguments.text("--device", "cpu");
   if (const std::optional<Device> known = device_of(device)) options.device = *known;
   else throw UsageError("the option --device is '" + printable(device) + "'; cpu, cuda and auto are known");
+  for (const char* option : {"--vram", "--expert-cache", "--expert-usage"}) {
+    if (options.device == Device::kCpu && arguments.has(option)) throw UsageError(std::string("the option ") + option + " is for a graphics card; it needs --device cuda or auto");
+  }
   options.device_bytes = bytes_argument(arguments, "--vram");
   const std::string cache = arguments.text("--expert-cache", "fixed");
   if (const std::optional<ResidencyPolicy> known = residency_policy_of(cache)) options.expert_cache = *known;
   else throw UsageError("the option --expert-cache is '" + printable(cache) + "'; fixed, lru and lfu are known");
   options.expert_usage = usage_argument(arguments);
-  for (const char* option : {"--vram", "--expert-cache", "--expert-usage"}) {
-    if (options.device == Device::kCpu && arguments.has(option)) throw UsageError(std::string("the option ") + option + " is for a graphics card; it needs --device cuda or auto");
-  }
   options.drafters = paths_argument(arguments, "--drafter");
   return options;
 }
