@@ -142,8 +142,8 @@ TEST("moe_ffn: types, shapes and activations, and a row alone has the same bits 
 
 /// Rows whose slots weigh nothing: some of them, the same expert again (a steered row that takes fewer), or all.
 void check_moe_zeros(const Level& level, int64_t n, DType type, bool accumulate) {
-  constexpr int64_t kSlots = 3, kWidth = 64;
-  const FfnFixture ffn({n, kWidth, kWidth, 4, kSlots, type, type, Activation::kSilu, true, ""});
+  constexpr int64_t kSlots = 3, kWidth = 256;   // more strips than threads
+  const FfnFixture ffn({n, kWidth, 64, 4, kSlots, type, type, Activation::kSilu, true, ""});
   OwnedTensor x(n, kWidth), out(n, kWidth), weights(n, kSlots, false);
   std::vector<int32_t> ids;
   std::vector<std::vector<double>> expected;
