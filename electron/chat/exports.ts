@@ -2,6 +2,7 @@
 // ShareGPT's JSON lines are for other programs and hold the shown thread of each conversation on one line.
 import type { Conversation, Message } from "../contract/chat.ts";
 import type { ExportFormat } from "../contract/library.ts";
+import type { Summary } from "../contract/summaries.ts";
 import type { AttachedText } from "../db/attachments.ts";
 import { withAttachments } from "./attachedFiles.ts";
 import { branchTo } from "./branches.ts";
@@ -12,6 +13,8 @@ export interface ExportedConversation {
   /** The whole tree, oldest first. */
   readonly messages: readonly Message[];
   readonly attached: AttachedTexts;
+  /** What stands in for turns that no longer fit. */
+  readonly summaries: readonly Summary[];
   /** Which experts wrote an answer, as stored, by message. */
   readonly traces: ReadonlyMap<string, Uint8Array>;
 }
@@ -79,8 +82,8 @@ const wholeAttachment = ({ name, kind, language, bytes, facts, text }: AttachedT
   text,
 });
 
-function whole({ conversation, messages, attached, traces }: ExportedConversation): unknown {
-  const { title, createdAt, updatedAt, activeLeafId, systemPrompt, sampler, pinned, archived } = conversation;
+function whole({ conversation, messages, attached, summaries, traces }: ExportedConversation): unknown {
+  const { id: _, folderId: __, ...own } = conversation;
   const tree = messages.map(({ id, parentId, role, state, createdAt: writtenAt, parts, run }) => ({
     id,
     parentId,
@@ -92,7 +95,7 @@ function whole({ conversation, messages, attached, traces }: ExportedConversatio
     run,
     ...(traces.has(id) ? { trace: Buffer.from(traces.get(id) ?? []).toString("base64") } : {}),
   }));
-  return { title, createdAt, updatedAt, activeLeafId, systemPrompt, sampler, pinned, archived, messages: tree };
+  return { ...own, summaries: summaries.map(({ conversationId: ___, ...summary }) => summary), messages: tree };
 }
 
 function asMarkdown(exported: ExportedConversation): string {

@@ -35,7 +35,7 @@ const messages = [
   message("a2", "u", "assistant", "The Danube\n\n```\ncode\n```"),
 ];
 const file = (format: Parameters<typeof exportFile>[1]) =>
-  exportFile([{ conversation, messages, attached: new Map(), traces: new Map() }], format);
+  exportFile([{ conversation, messages, attached: new Map(), summaries: [], traces: new Map() }], format);
 
 describe("exports", () => {
   it("read well as Markdown: the shown thread under its title", () =>
@@ -59,8 +59,8 @@ describe("exports", () => {
     ]);
     const two = exportFile(
       [
-        { conversation, messages, attached: new Map(), traces: new Map() },
-        { conversation, messages, attached: new Map(), traces: new Map() },
+        { conversation, messages, attached: new Map(), summaries: [], traces: new Map() },
+        { conversation, messages, attached: new Map(), summaries: [], traces: new Map() },
       ],
       "sharegpt",
     );
@@ -122,7 +122,7 @@ describe("imports", () => {
 it("holds which experts wrote an answer, and reads it back", () => {
   const trace = Uint8Array.of(1, 2, 250);
   const id = messages.find(({ role }) => role === "assistant")?.id ?? "";
-  const exported = [{ conversation, messages, attached: new Map(), traces: new Map([[id, trace]]) }];
+  const exported = [{ conversation, messages, attached: new Map(), summaries: [], traces: new Map([[id, trace]]) }];
   const [imported] = parseImport(exportFile(exported, "conclave").text, 9);
   const back = imported?.messages.find((candidate) => candidate.id === id)?.trace;
   expect([...Buffer.from(back ?? "", "base64")]).toEqual([...trace]);
@@ -140,7 +140,9 @@ describe("attachments in files", () => {
     facts: { rows: 2, columns: 1 },
     text: "river\nRhine",
   };
-  const exported = [{ conversation, messages, attached: new Map([["u", [attached]]]), traces: new Map() }];
+  const exported = [
+    { conversation, messages, attached: new Map([["u", [attached]]]), summaries: [], traces: new Map() },
+  ];
 
   it("come back as they were", () => {
     const [imported] = parseImport(exportFile(exported, "conclave").text, 9);

@@ -4,6 +4,7 @@ import { z } from "zod";
 import { newAttachmentSchema } from "../contract/attachments.ts";
 import { type Message, messagePartSchema, messageStates, runSchema, samplerSchema } from "../contract/chat.ts";
 import { AppError } from "../contract/errors.ts";
+import { summarySchema } from "../contract/summaries.ts";
 
 const id = z.string().min(1).max(200);
 const importedMessageSchema = z.object({
@@ -21,6 +22,8 @@ const importedMessageSchema = z.object({
 });
 export type ImportedMessage = z.infer<typeof importedMessageSchema>;
 
+const importedSummarySchema = summarySchema.omit({ conversationId: true }).extend({ id, firstMessageId: id });
+
 const importedSchema = z.object({
   title: z.string().max(1000),
   createdAt: z.number(),
@@ -30,6 +33,9 @@ const importedSchema = z.object({
   sampler: samplerSchema.partial(),
   pinned: z.boolean().default(false),
   archived: z.boolean().default(false),
+  /** These two are absent from older files. */
+  contextStartId: id.nullable().default(null),
+  summaries: z.array(importedSummarySchema).default([]),
   messages: z.array(importedMessageSchema),
 });
 export type ImportedConversation = z.infer<typeof importedSchema>;
@@ -143,6 +149,8 @@ function linear(turns: readonly Turn[], title: string | undefined, now: number):
     sampler: {},
     pinned: false,
     archived: false,
+    contextStartId: null,
+    summaries: [],
     messages,
   };
 }

@@ -11,6 +11,7 @@ import { listDrafts, purgeDrafts, saveDraft } from "../db/drafts.ts";
 import { deleteFolder, insertFolder, listFolders, renameFolder } from "../db/folders.ts";
 import { tracesByMessage } from "../db/expertTraces.ts";
 import { importMessages } from "../db/importConversation.ts";
+import { listSummaries } from "../db/summaries.ts";
 import { createConversations } from "./conversations.ts";
 import { exportFile } from "./exports.ts";
 import { type ImportedConversation, parseImport } from "./imports.ts";
@@ -45,10 +46,12 @@ export function createLibraryService(dependencies: LibraryDependencies): Service
     const title = imported.title.trim().slice(0, 300) || titleFrom(firstWords(imported));
     database.transaction(() => {
       insertConversation(database, { id, title, createdAt: Math.round(imported.createdAt) });
-      const newIds = importMessages(database, id, imported.messages);
+      const newIds = importMessages(database, id, imported.messages, imported.summaries);
+      const renamed = (old: string | null): string | null => (old === null ? null : (newIds.get(old) ?? null));
       updateConversation(database, id, {
         updatedAt: Math.round(imported.updatedAt),
-        activeLeafId: imported.activeLeafId === null ? null : (newIds.get(imported.activeLeafId) ?? null),
+        activeLeafId: renamed(imported.activeLeafId),
+        contextStartId: renamed(imported.contextStartId),
         systemPrompt: imported.systemPrompt,
         sampler: imported.sampler,
         pinned: imported.pinned,
@@ -96,6 +99,7 @@ export function createLibraryService(dependencies: LibraryDependencies): Service
         conversation: conversations.get(id),
         messages: conversations.messages(id),
         attached: textsByMessage(database, id),
+        summaries: listSummaries(database, id),
         traces:
           format === "conclave" ? tracesByMessage(database, id, tracesInFile / conversationIds.length) : new Map(),
       }));

@@ -218,6 +218,13 @@ export interface MessageSearchTable {
   message_search: string;
 }
 
+export interface AttachmentSearchTable {
+  rowid: number;
+  name: string;
+  text: string;
+  attachment_search: string;
+}
+
 export interface Schema {
   conversations: ConversationsTable;
   folders: FoldersTable;
@@ -237,4 +244,5 @@ export interface Schema {
   models: ModelsTable;
   settings: SettingsTable;
   message_search: MessageSearchTable;
+  attachment_search: AttachmentSearchTable;
 }

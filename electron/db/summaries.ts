@@ -16,8 +16,12 @@ const toSummary = (row: Selectable<SummariesTable>): Summary => ({
 });
 
 /** @returns its id. */
-export function insertSummary(db: Database, summary: Omit<Summary, "id" | "edited">, edited = false): string {
-  const id = randomUUID();
+export function insertSummary(
+  db: Database,
+  summary: Omit<Summary, "id" | "edited">,
+  edited = false,
+  id: string = randomUUID(),
+): string {
   db.run(
     db.build.insertInto("summaries").values({
       id,

@@ -36,6 +36,21 @@ describe("trace codec", () => {
     expect(encodeTrace(given).length).toBeLessThan(200 * 16 * 8 * 2);
   });
 
+  it("takes under 300 kB for 1,000 tokens of OLMoE, however they are routed", () => {
+    const [tokens, layers, used, experts] = [1000, 16, 8, 64];
+    const given = trace(tokens, layers, used, experts);
+    // The worst: every choice and every weight by chance (a generator with a seed, so that a failure can be repeated).
+    let state = 7;
+    const chance = (): number => (state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0) / 2 ** 32;
+    for (let slot = 0; slot < tokens * layers * used; slot += 1) {
+      given.experts[slot * 2] = Math.floor(chance() * experts);
+      given.weights[slot] = Math.floor(chance() * 256);
+    }
+    const blob = encodeTrace({ ...given, textLengths: given.textLengths.map(() => Math.ceil(chance() * 12)) });
+    expect(blob.length).toBeLessThan(300_000);
+    expect(decodeTrace(blob).experts).toEqual(given.experts);
+  });
+
   it("reads what was stored before drafting", () => {
     const written = "AQECAAIACAAAAAAAAwAAAGNgZmNkYWdiZWBmY2QQ0bAJSKnoWbDlxB2WNUxMAA==";
     expect(decodeTrace(Buffer.from(written, "base64"))).toMatchObject({

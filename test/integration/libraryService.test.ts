@@ -17,6 +17,7 @@ import { insertMessage, listMessages } from "../../electron/db/messages.ts";
 import { openDatabase } from "../../electron/db/openDatabase.ts";
 import { finishRun, insertRun } from "../../electron/db/runs.ts";
 import { searchMessages } from "../../electron/db/search.ts";
+import { insertSummary, listSummaries } from "../../electron/db/summaries.ts";
 import { runOf } from "../../renderer/chat/testMessages.ts";
 
 let folder: string;
@@ -110,6 +111,34 @@ describe("files", () => {
     });
     expect(searchMessages(database, "danube", 5, "")).toHaveLength(2);
     expect(listConversations(database)).toHaveLength(2);
+  });
+
+  it("bring back what stands in for older turns, and where the model begins to see", async () => {
+    const id = insertSummary(database, {
+      conversationId: "c",
+      firstMessageId: "b",
+      text: "Rivers.",
+      messages: 1,
+      createdAt: 5,
+    });
+    const prompt = { ...(runOf().prompt as NonNullable<ReturnType<typeof runOf>["prompt"]>), summaryId: id };
+    insertRun(database, { ...runOf({ prompt }), id: "with-summary", messageId: "b" });
+    finishRun(database, "with-summary", runOf({ prompt }));
+    updateConversation(database, "c", { contextStartId: "a" });
+    const { text } = await library.exportConversations({ conversationIds: ["c"], format: "conclave" });
+    const [copy] = await library.importConversations({ text });
+    if (copy === undefined) throw new Error("nothing was imported");
+    const [, answer, other] = listMessages(database, copy.id);
+    const [summary, ...more] = listSummaries(database, copy.id);
+    expect(summary).toMatchObject({ text: "Rivers.", firstMessageId: other?.id, messages: 1, edited: false });
+    expect(more).toEqual([]);
+    expect(other?.run?.prompt?.summaryId).toBe(summary?.id);
+    expect(copy.contextStartId).toBe(answer?.id);
+    // A file from before summaries.
+    const older = text.replace(/"summaries": \[[^\]]*\],/, "").replace(/"contextStartId": "[^"]*",/, "");
+    expect(older.length).toBeLessThan(text.length - 100);
+    const [plain] = await library.importConversations({ text: older });
+    expect([plain?.contextStartId, listSummaries(database, plain?.id ?? "")]).toEqual([null, []]);
   });
 
   it("of which one conversation is broken import nothing", async () => {

@@ -1,23 +1,17 @@
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { openOldDatabase } from "../../../test/fixtures/oldDatabase.ts";
 import { findConversation, listConversations } from "../conversations.ts";
 import type { Database } from "../database.ts";
 import { deletedMessagesQuery, listMessages, purgeMessages, setMessageDeleted } from "../messages.ts";
-import { databaseFileName, openDatabase } from "../openDatabase.ts";
 import { searchMessages } from "../search.ts";
-import { loadSqlite } from "../sqlite.ts";
-import { migrations } from "./migrations.ts";
 
-let folder: string;
+let old: ReturnType<typeof openOldDatabase>;
 let db: Database;
 
 beforeEach(() => {
-  folder = mkdtempSync(join(tmpdir(), "conclave-0003-"));
-  openDatabase(folder, { migrations: migrations.slice(0, 2) }).database.close();
-  const old = new (loadSqlite())(join(folder, databaseFileName));
-  old.exec(`
+  old = openOldDatabase(
+    2,
+    `
     INSERT INTO conversations (id, title, created_at, updated_at) VALUES ('c', 'Rivers', 1, 2);
     INSERT INTO messages (id, conversation_id, parent_id, role, state, created_at) VALUES
       ('u1', 'c', NULL, 'user', 'complete', 1), ('a1', 'c', 'u1', 'assistant', 'complete', 2),
@@ -27,14 +21,11 @@ beforeEach(() => {
       ('u2', 0, 'text', 'And then?', 1), ('a2', 0, 'text', 'The Rhine', 1);
     INSERT INTO runs (id, message_id, model_id, model_name, model_sha256, template_id, sampler, seed, engine_version, started_at)
       VALUES ('r', 'a1', 'm', 'M', '', 'model', '{}', 7, '1', 5);
-    UPDATE conversations SET active_leaf_id = 'a2';`);
-  old.close();
-  db = openDatabase(folder).database;
+    UPDATE conversations SET active_leaf_id = 'a2';`,
+  );
+  db = old.database;
 });
-afterEach(() => {
-  db.close();
-  rmSync(folder, { recursive: true });
-});
+afterEach(() => old.remove());
 
 describe("a database of schema 2", () => {
   it("keeps every row, and its titles count as the user's", () => {

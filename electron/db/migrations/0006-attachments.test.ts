@@ -1,7 +1,5 @@
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { openOldDatabase } from "../../../test/fixtures/oldDatabase.ts";
 import type { NewAttachment } from "../../contract/attachments.ts";
 import {
   attachedText,
@@ -19,29 +17,22 @@ import { purgeConversations, updateConversation } from "../conversations.ts";
 import { copyMessages } from "../copyConversation.ts";
 import type { Database } from "../database.ts";
 import { findMessage, insertMessage, listMessages } from "../messages.ts";
-import { databaseFileName, openDatabase } from "../openDatabase.ts";
-import { loadSqlite } from "../sqlite.ts";
-import { migrations } from "./migrations.ts";
 
-let folder: string;
+let old: ReturnType<typeof openOldDatabase>;
 let db: Database;
 
 beforeEach(() => {
-  folder = mkdtempSync(join(tmpdir(), "conclave-0006-"));
-  openDatabase(folder, { migrations: migrations.slice(0, 5) }).database.close();
-  const old = new (loadSqlite())(join(folder, databaseFileName));
-  old.exec(`
+  old = openOldDatabase(
+    5,
+    `
     INSERT INTO conversations (id, title, created_at, updated_at) VALUES ('c', 'Rivers', 1, 2), ('d', 'Hills', 1, 2);
     INSERT INTO messages (id, conversation_id, parent_id, role, state, created_at) VALUES
       ('u', 'c', NULL, 'user', 'complete', 1), ('v', 'd', NULL, 'user', 'complete', 1);
-    INSERT INTO message_parts (message_id, position, type, text, indexed) VALUES ('u', 0, 'text', 'Which river?', 1);`);
-  old.close();
-  db = openDatabase(folder).database;
+    INSERT INTO message_parts (message_id, position, type, text, indexed) VALUES ('u', 0, 'text', 'Which river?', 1);`,
+  );
+  db = old.database;
 });
-afterEach(() => {
-  db.close();
-  rmSync(folder, { recursive: true });
-});
+afterEach(() => old.remove());
 
 const attachment = (name: string, text = "Rhine"): NewAttachment => ({
   name,

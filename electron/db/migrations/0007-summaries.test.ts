@@ -1,11 +1,7 @@
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { openOldDatabase } from "../../../test/fixtures/oldDatabase.ts";
 import type { Database } from "../database.ts";
 import { listMessages } from "../messages.ts";
-import { databaseFileName, openDatabase } from "../openDatabase.ts";
-import { loadSqlite } from "../sqlite.ts";
 import {
   copySummaries,
   findSummary,
@@ -14,27 +10,22 @@ import {
   summariesQuery,
   updateSummary,
 } from "../summaries.ts";
-import { migrations } from "./migrations.ts";
 
-let folder: string;
+let old: ReturnType<typeof openOldDatabase>;
 let db: Database;
 
 beforeEach(() => {
-  folder = mkdtempSync(join(tmpdir(), "conclave-0007-"));
-  openDatabase(folder, { migrations: migrations.slice(0, 6) }).database.close();
-  const old = new (loadSqlite())(join(folder, databaseFileName));
-  old.exec(`
+  old = openOldDatabase(
+    6,
+    `
     INSERT INTO conversations (id, title, created_at, updated_at) VALUES ('c', 'Rivers', 1, 2), ('d', 'Copy', 1, 2);
     INSERT INTO messages (id, conversation_id, parent_id, role, state, created_at) VALUES
       ('u', 'c', NULL, 'user', 'complete', 1), ('a', 'c', 'u', 'assistant', 'complete', 2), ('v', 'd', NULL, 'user', 'complete', 1);
-    INSERT INTO message_parts (message_id, position, type, text, indexed) VALUES ('u', 0, 'text', 'Which river?', 1);`);
-  old.close();
-  db = openDatabase(folder).database;
+    INSERT INTO message_parts (message_id, position, type, text, indexed) VALUES ('u', 0, 'text', 'Which river?', 1);`,
+  );
+  db = old.database;
 });
-afterEach(() => {
-  db.close();
-  rmSync(folder, { recursive: true });
-});
+afterEach(() => old.remove());
 
 const summary = { conversationId: "c", firstMessageId: "a", text: "Rivers.", messages: 1, createdAt: 5 };
 

@@ -7,6 +7,7 @@ import { draftingMigration } from "./0005-drafting.ts";
 import { attachmentsMigration } from "./0006-attachments.ts";
 import { summariesMigration } from "./0007-summaries.ts";
 import { steeringMigration } from "./0008-steering.ts";
+import { attachmentSearchMigration } from "./0009-attachment-search.ts";
 
 export interface Migration {
   readonly version: number;
@@ -24,4 +25,5 @@ export const migrations: readonly Migration[] = [
   attachmentsMigration,
   summariesMigration,
   steeringMigration,
+  attachmentSearchMigration,
 ];
