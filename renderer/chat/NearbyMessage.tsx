@@ -18,20 +18,57 @@ interface NearbyMessageProps {
   readonly scroller: RefObject<HTMLElement | null>;
 }
 
-/** One observer for all messages of a thread: thousands of them would each be asked in every frame. */
-const watches = new WeakMap<Element, { observer: IntersectionObserver; told: WeakMap<Element, () => void> }>();
+/** Messages drawn in one frame at most: what a fast scroll passes by is left as it is. */
+const drawnPerFrame = 2;
 
-function watchFor(root: Element): { observer: IntersectionObserver; told: WeakMap<Element, () => void> } {
-  const known = watches.get(root);
-  if (known !== undefined) return known;
-  const told = new WeakMap<Element, () => void>();
+interface Watch {
+  observe(message: Element, draw: () => void): void;
+  unobserve(message: Element): void;
+}
+
+function createWatch(root: Element): Watch {
+  const draws = new WeakMap<Element, () => void>();
+  const waiting = new Set<Element>();
+  let frame = 0;
+  const drawSome = (): void => {
+    frame = 0;
+    const next = [...waiting].slice(0, drawnPerFrame);
+    for (const message of next) waiting.delete(message);
+    startTransition(() => {
+      for (const message of next) draws.get(message)?.();
+    });
+    schedule();
+  };
+  const schedule = (): void => {
+    if (frame === 0 && waiting.size > 0) frame = requestAnimationFrame(drawSome);
+  };
   const observer = new IntersectionObserver(
     (entries) => {
-      for (const { isIntersecting, target } of entries) if (isIntersecting) told.get(target)?.();
+      for (const { isIntersecting, target } of entries) {
+        if (isIntersecting) waiting.add(target);
+        else waiting.delete(target);
+      }
+      schedule();
     },
     { root, rootMargin: `${nearPx}px 0px` },
   );
-  const watch = { observer, told };
+  return {
+    observe(message, draw) {
+      draws.set(message, draw);
+      observer.observe(message);
+    },
+    unobserve(message) {
+      waiting.delete(message);
+      observer.unobserve(message);
+    },
+  };
+}
+
+/** One observer for all messages of a thread: thousands of them would each be asked in every frame. */
+const watches = new WeakMap<Element, Watch>();
+
+function watchFor(root: Element): Watch {
+  const watch = watches.get(root) ?? createWatch(root);
   watches.set(root, watch);
   return watch;
 }
@@ -45,13 +82,10 @@ export const NearbyMessage = memo(function NearbyMessage(props: NearbyMessagePro
 
   useEffect(() => {
     const element = box.current;
-    if (near || element === null) return;
-    if (scroller.current === null) return;
-    const { observer, told } = watchFor(scroller.current);
-    // Many come near at once on a fast scroll: React draws them between frames, and the plain text stands until then.
-    told.set(element, () => startTransition(() => setNear(true)));
-    observer.observe(element);
-    return () => observer.unobserve(element);
+    if (near || element === null || scroller.current === null) return;
+    const watch = watchFor(scroller.current);
+    watch.observe(element, () => setNear(true));
+    return () => watch.unobserve(element);
   }, [near, scroller]);
 
   if (near) return <MessageView message={message} busy={busy} AnswerText={AnswerText} />;

@@ -69,7 +69,7 @@ describe("Thread", () => {
     expect(commits.mock.calls.length).toBeLessThanOrEqual(4); // each piece: the message, and the announcer's sentence
   });
 
-  it("draws only the end of a long thread in full, and the rest when it comes near", () => {
+  it("draws only the end of a long thread in full, and the rest when it comes near, a few a frame", async () => {
     const near: (() => void)[] = [];
     const observers = vi.fn();
     vi.stubGlobal(
@@ -110,8 +110,16 @@ describe("Thread", () => {
     expect(rendered.mock.calls.flat()).toEqual([1989, 1991, 1993, 1995, 1997, 1999].map((at) => `Words ${at}`));
     expect(container.textContent).toContain("Words 1");
     rendered.mockClear();
-    act(() => near[1]?.());
+    const frame = (): Promise<void> =>
+      act(() => new Promise<void>((resolve) => requestAnimationFrame(() => resolve())));
+    near[1]?.();
+    await frame();
     expect(rendered.mock.calls.flat()).toEqual(["Words 1"]);
+    for (const at of [3, 5, 7, 9]) near[at]?.();
+    await frame();
+    expect(rendered.mock.calls.flat()).toEqual([1, 3, 5].map((at) => `Words ${at}`));
+    await frame();
+    expect(rendered.mock.calls.flat()).toEqual([1, 3, 5, 7, 9].map((at) => `Words ${at}`));
     expect(observers).toHaveBeenCalledOnce();
   });
 });

@@ -10,6 +10,7 @@ import {
   type ReactNode,
 } from "react";
 import { ArrowDown } from "lucide-react";
+import type { Message } from "../../electron/contract/chat.ts";
 import { t } from "../i18n/texts.ts";
 import { useSettings } from "../platform/settingsStore.ts";
 import { Announcer } from "./Announcer.tsx";
@@ -31,6 +32,23 @@ import { shownSummary, useSummaries } from "./transcript/summaryStore.ts";
 const followWithin = 80;
 /** Messages at the end that are drawn in full with the first frame; they fill the tallest window. */
 const drawnAtOnce = 12;
+
+/** Messages that the browser may leave out together when it lays out and paints what is in view. */
+const sectionLength = 24;
+/** Of a message and the gap under it, in px, until it has been laid out. */
+const usualHeight = 184;
+
+interface Section {
+  /** Place of its first message in the branch. */
+  readonly first: number;
+  readonly messages: readonly Message[];
+}
+
+const sectionsOf = (branch: readonly Message[]): Section[] =>
+  Array.from({ length: Math.ceil(branch.length / sectionLength) }, (_, index) => {
+    const first = index * sectionLength;
+    return { first, messages: branch.slice(first, first + sectionLength) };
+  });
 
 export function useShownBranch() {
   const messages = useChat((state) => state.messages);
@@ -64,6 +82,7 @@ export function Thread({ AnswerText, modelName, beginnings }: ThreadProps) {
   const summary = useMemo(() => shownSummary(branch, summaries, startId), [branch, summaries, startId]);
   const markers = useMemo(() => markersOf(branch), [branch]);
   const lineAt = unseen === null || unseen.firstMessageId === summary?.firstMessageId ? null : unseen.firstMessageId;
+  const sections = useMemo(() => sectionsOf(branch), [branch]);
   const busy = branch.some((message) => message.state === "generating");
 
   const finding = useFind((state) => state.open);
@@ -115,21 +134,29 @@ export function Thread({ AnswerText, modelName, beginnings }: ThreadProps) {
           ref={content}
           className={`mx-auto flex flex-col gap-6 pb-6 ${finding ? "pt-16" : "pt-6"} ${wide ? "max-w-[1040px]" : "max-w-[768px]"}`}
         >
-          {branch.map((message, index) => (
-            <Fragment key={message.id}>
-              {summary?.firstMessageId === message.id && <SummaryBlock key={summary.id} summary={summary} />}
-              {unseen !== null &&
-                lineAt === message.id &&
-                (isSummarising ? <GrowingSummary /> : <ContextLine {...unseen} />)}
-              {markers.has(message.id) && <MarkerLines markers={markers.get(message.id) ?? []} />}
-              <NearbyMessage
-                message={message}
-                busy={busy}
-                AnswerText={AnswerText}
-                startsNear={index >= branch.length - drawnAtOnce}
-                scroller={scroller}
-              />
-            </Fragment>
+          {sections.map(({ first, messages }) => (
+            <div
+              key={first}
+              className="thread-section"
+              style={{ containIntrinsicHeight: `auto ${messages.length * usualHeight}px` }}
+            >
+              {messages.map((message, index) => (
+                <Fragment key={message.id}>
+                  {summary?.firstMessageId === message.id && <SummaryBlock key={summary.id} summary={summary} />}
+                  {unseen !== null &&
+                    lineAt === message.id &&
+                    (isSummarising ? <GrowingSummary /> : <ContextLine {...unseen} />)}
+                  {markers.has(message.id) && <MarkerLines markers={markers.get(message.id) ?? []} />}
+                  <NearbyMessage
+                    message={message}
+                    busy={busy}
+                    AnswerText={AnswerText}
+                    startsNear={first + index >= branch.length - drawnAtOnce}
+                    scroller={scroller}
+                  />
+                </Fragment>
+              ))}
+            </div>
           ))}
         </div>
       </div>

@@ -2,6 +2,7 @@
 import { memo, useEffect, useMemo, useState } from "react";
 import { t } from "../i18n/texts.ts";
 import { formatDecimal, formatPercent } from "../ui/format.ts";
+import { useSlowly } from "../ui/useSlowly.ts";
 import { CellTable } from "./CellTable.tsx";
 import type { Counted } from "./counted.ts";
 import { conversationCounts } from "./countsStore.ts";
@@ -10,7 +11,6 @@ import type { ExpertTrace } from "./expertTrace.ts";
 import { traceWindows, useExpertsView, type TraceWindow } from "./expertsView.ts";
 import { FactTable } from "./FactTable.tsx";
 import { HeatMap } from "./HeatMap.tsx";
-import { useSlowly } from "./useSlowly.ts";
 import { meanEntropy, slotsUsed, topExperts } from "./statistics.ts";
 
 const tableRows = 8;

@@ -1,4 +1,4 @@
-// A value that changes often, seen at most every `ms`: for numbers that nobody reads faster, where drawing costs.
+// A value that changes often, seen at most every `ms` (0: at once): for what nobody reads faster, where drawing costs.
 import { useEffect, useRef, useState } from "react";
 
 export function useSlowly<T>(value: T, ms: number): T {
@@ -10,12 +10,12 @@ export function useSlowly<T>(value: T, ms: number): T {
       setSeen(value);
     };
     const wait = seenAt.current + ms - performance.now();
-    if (wait <= 0) {
+    if (ms === 0 || wait <= 0) {
       see();
       return;
     }
     const timer = setTimeout(see, wait);
     return () => clearTimeout(timer);
   }, [value, ms]);
-  return seen;
+  return ms === 0 ? value : seen;
 }

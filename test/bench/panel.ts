@@ -4,72 +4,17 @@
  * time of the page's main thread and of all of Chromium's processes is taken with the panel open and closed, in turns, and
  * their difference is printed as a share of one core; it ends with 1 when the panel takes more than the promised 2 %.
  */
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { type CDPSession, chromium, type Page } from "playwright-core";
 import { buildAll } from "../../build/buildAll.ts";
 import { ensureChromium } from "../../build/chromium.ts";
-import { repositoryRoot } from "../../build/vite.destination.ts";
-import { createApp } from "../../electron/app/createApp.ts";
-import { createLog } from "../../electron/app/log.ts";
-import type { TraceChunk } from "../../electron/contract/experts.ts";
-import type { EngineApi, RunEvents } from "../../electron/engine/engineApi.ts";
-import { startWeb } from "../../electron/web/startWeb.ts";
-import { createScriptedEngine, scriptedModel } from "../fixtures/scriptedEngine.ts";
 import { markdownTable, surroundings } from "./machine.ts";
 import { median } from "./measure.ts";
+import { metronomeModel, startMetronome } from "./metronome.ts";
 
 const tokensPerSecond = 50;
 const promisedShare = 0.02;
 const rounds = 3;
-const model = { ...scriptedModel, layers: 16, moeLayers: 16, experts: 64, expertsUsed: 8, contextTrained: 100_000 };
-
-/** Routing that wanders, so that cells change as they do in life. */
-function routing(token: number, length: number): TraceChunk {
-  const slots = model.moeLayers * model.expertsUsed;
-  const experts = new Uint8Array(slots * 2);
-  for (let slot = 0; slot < slots; slot += 1)
-    experts[slot * 2] = (Math.floor(token / 7) * 13 + slot * 8 + ((token * slot) % 5)) % model.experts;
-  const weights = new Uint8Array(slots).fill(32);
-  const facts = { moeLayers: model.moeLayers, expertsUsed: model.expertsUsed, expertCount: model.experts };
-  return {
-    firstToken: token,
-    tokens: 1,
-    ...facts,
-    experts,
-    weights,
-    textLengths: [length],
-    drafted: new Uint8Array(1),
-  };
-}
-
-/** Says a word every 20 ms until it is stopped. */
-function metronome(): EngineApi {
-  const scripted = createScriptedEngine();
-  return {
-    ...scripted,
-    inspect: async () => model,
-    async load(request, onProgress) {
-      return { ...(await scripted.load(request, onProgress)), ...model, context: 100_000 };
-    },
-    run(request, events: RunEvents) {
-      const { result, cancel } = scripted.run(request, events);
-      let token = 0;
-      const timer = setInterval(() => {
-        const text = token % 12 === 11 ? "word.\n\n" : "word ";
-        events.onTokens({ text, tokens: 1, tokenIds: Uint32Array.of(1), trace: routing(token, text.length) });
-        token += 1;
-      }, 1000 / tokensPerSecond);
-      const stop = (): void => {
-        clearInterval(timer);
-        cancel();
-      };
-      return { result, cancel: stop };
-    },
-  };
-}
 
 interface Cost {
   /** Seconds of the main thread, and of all processes. */
@@ -128,27 +73,18 @@ async function measure(url: string, seconds: number): Promise<{ open: Cost[]; cl
 const percent = (share: number): string => `${(share * 100).toFixed(2)} %`;
 const { values } = parseArgs({ options: { seconds: { type: "string", default: "8" } } });
 await buildAll(["renderer"]);
-const folder = mkdtempSync(join(tmpdir(), "conclave-panel-"));
-writeFileSync(join(folder, "tiny-Q8_0.gguf"), "abc");
-const log = createLog(join(folder, "logs"));
-const app = createApp({
-  version: "0.0.0",
-  entry: "web",
-  dataFolder: join(folder, "data"),
-  modelFolders: [folder],
-  engine: metronome(),
-  log,
-  pickModelFile: async () => null,
-  openExternal: async () => false,
+const web = await startMetronome({
+  tokensPerSecond,
+  textOf: (token) => (token % 12 === 11 ? "word.\n\n" : "word "),
 });
-const web = await startWeb(app, join(repositoryRoot, "out/app/renderer"), 0, log);
 try {
   const { open, closed } = await measure(web.url, Number(values.seconds));
   const of = (costs: readonly Cost[], part: keyof Cost): number => median(costs.map((cost) => cost[part]));
   const extra = (part: keyof Cost): number => of(open, part) - of(closed, part);
   const { date, machine, conclave } = surroundings();
+  const { moeLayers: layers, expertsUsed: used, experts } = metronomeModel;
   process.stdout.write(
-    `${date}, ${machine}, Conclave ${conclave}: ${tokensPerSecond} tokens/s, ${model.moeLayers} layers, ${model.expertsUsed} of ${model.experts} experts\n\n` +
+    `${date}, ${machine}, Conclave ${conclave}: ${tokensPerSecond} tokens/s, ${layers} layers, ${used} of ${experts} experts\n\n` +
       `${markdownTable([
         ["share of one core", "panel open", "panel closed", "the panel"],
         ["the page's main thread", percent(of(open, "main")), percent(of(closed, "main")), percent(extra("main"))],
@@ -163,6 +99,4 @@ try {
   }
 } finally {
   await web.close();
-  await app.close();
-  rmSync(folder, { recursive: true });
 }

@@ -6,8 +6,8 @@ type Draw = (tex: string, element: HTMLElement, display: boolean) => string | nu
 
 let ready: Draw | undefined;
 
-/** KaTeX comes with the first formula. */
-async function load(): Promise<Draw> {
+/** Reads KaTeX. Before the first formula comes, at best: to read it takes longer than a frame. */
+export async function readyMath(): Promise<Draw> {
   const { renderMath } = await import("./renderMath.ts");
   ready = renderMath;
   return ready;
@@ -27,7 +27,7 @@ export function MathPart({ tex, display }: MathPartProps) {
     const draw = (renderMath: Draw): void => {
       if (wanted && box.current !== null) setTrouble(renderMath(tex, box.current, display));
     };
-    if (ready === undefined) load().then(draw, reportError);
+    if (ready === undefined) readyMath().then(draw, reportError);
     else draw(ready);
     return () => {
       wanted = false;

@@ -52,4 +52,18 @@ describe("TextPart", () => {
     expect(container.querySelectorAll("td")).toHaveLength(2);
     expect(container.querySelector("pre")?.textContent).toContain("print(");
   });
+
+  it("draws what is finished of a long answer once, and nothing anew at its end", () => {
+    const paragraph = `${"the fox went over the hill ".repeat(90)}end.\n\n`;
+    const { container, rerender } = render(<TextPart text={paragraph} streaming />);
+    rerender(<TextPart text={paragraph.repeat(2) + paragraph.slice(0, 40)} streaming />);
+    const drawn = [...container.querySelectorAll("p")];
+    expect(drawn).toHaveLength(3);
+    rerender(<TextPart text={`${paragraph.repeat(3)}**last`} streaming />);
+    expect(container.querySelector("strong, [data-streamdown=strong]")?.textContent).toBe("last");
+    rerender(<TextPart text={`${paragraph.repeat(3)}**last`} streaming={false} />);
+    const all = [...container.querySelectorAll("p")];
+    expect(all.slice(0, 2).map((element, index) => element === drawn[index])).toEqual([true, true]);
+    expect(all.at(-1)?.textContent).toBe("**last");
+  });
 });

@@ -1,14 +1,16 @@
 // An answer's Markdown, hostile until proven otherwise: raw HTML shows as text, images never load, links open only
-// through the one confirmed opener. Only the growing last block is parsed again while text streams in.
-import { memo, type ComponentProps } from "react";
+// through the one confirmed opener. Only the growing last piece is parsed again while text streams in.
+import { memo, useState, type ComponentProps } from "react";
 import { Streamdown, type Components } from "streamdown";
 import remarkGfm from "remark-gfm";
 import remarkMath from "remark-math";
 import { t, useLanguage } from "../../i18n/texts.ts";
 import { CodeBlock, textOfChildren } from "./CodeBlock.tsx";
+import { createCutter } from "./cutMarkdown.ts";
 import { mathDelimiters } from "./mathDelimiters.ts";
 import { MathPart } from "./MathPart.tsx";
 import { askToOpen } from "../openLink.ts";
+import { useSlowly } from "../../ui/useSlowly.ts";
 
 interface MarkdownNode {
   type: string;
@@ -75,11 +77,15 @@ interface TextPartProps {
   readonly streaming: boolean;
 }
 
-export const TextPart = memo(function TextPart({ text, streaming }: TextPartProps) {
-  useLanguage();
+/** A growing piece that is longer (one endless paragraph, a table) is drawn less often, by its length: it is parsed as a whole. */
+const quickLength = 4_000;
+const charactersPerMs = 32;
+
+const Piece = memo(function Piece({ text, streaming }: TextPartProps) {
+  const shown = useSlowly(text, streaming && text.length > quickLength ? text.length / charactersPerMs : 0);
   return (
     <Streamdown
-      className="markdown"
+      className="markdown-piece"
       mode={streaming ? "streaming" : "static"}
       parseIncompleteMarkdown={streaming}
       controls={false}
@@ -87,7 +93,22 @@ export const TextPart = memo(function TextPart({ text, streaming }: TextPartProp
       remarkPlugins={remarkPlugins}
       rehypePlugins={rehypePlugins}
     >
-      {mathDelimiters(text)}
+      {mathDelimiters(shown)}
     </Streamdown>
+  );
+});
+
+export const TextPart = memo(function TextPart({ text, streaming }: TextPartProps) {
+  const language = useLanguage();
+  const [cut] = useState(createCutter);
+  const pieces = cut(text);
+  return (
+    <div className="markdown" key={language}>
+      {pieces.map((piece, index) => (
+        // A piece keeps its place while the text grows.
+        // oxlint-disable-next-line react/no-array-index-key
+        <Piece key={index} text={piece} streaming={streaming && index === pieces.length - 1} />
+      ))}
+    </div>
   );
 });
