@@ -104,7 +104,7 @@ export interface RunTimings {
   readonly passes: number;
   /** Spent in drafters. */
   readonly draftMs: number;
-  /** Of a pass without drafts, as measured lately on this machine; 0: not known. */
+  /** What a token of this answer would have taken without drafts, as measured beside them; 0: not known well enough. */
   readonly plainMs: number;
   /** Distinct experts per MoE layer and pass, mean. */
   readonly distinctExperts: number;

@@ -77,7 +77,7 @@ export const timingsSchema = z.object({
   passes: z.number().optional(),
   /** Spent in drafters. */
   draftMs: z.number().optional(),
-  /** Of one pass without drafts, as measured around the run; 0: not measured. */
+  /** What a token would have taken without drafts, as measured beside them; 0: not measured well enough. */
   plainMs: z.number().optional(),
   /** Per MoE layer and pass, mean, and those of one token. */
   distinctExperts: z.number().optional(),

@@ -35,7 +35,7 @@ struct ActiveRequest {
   Sequence sequence;             // open while running
   size_t n_computed = 0;         // leading tokens whose keys and values are in the sequence's pages
   size_t n_reused = 0;           // of the prompt, when it was first admitted
-  uint32_t realm = 0;            // KvCache: whose prefixes it shares, by its steering
+  uint32_t realm = 0;            // KvCache: whose prefixes it shares, by its steering and whether a drafter's rows lie beside
   size_t n_scored = 0;           // log-probabilities reported
   bool ended = false;            // the last callback has been made
   bool was_admitted = false;

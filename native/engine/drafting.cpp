@@ -32,6 +32,15 @@ ExpertShape shape_of(const LoadedModel& model) {
   return shape;
 }
 
+std::vector<DrafterCosts> costs_of(const LoadedModel& model) {
+  std::vector<DrafterCosts> costs;
+  for (const auto& drafter : model.drafters()) {
+    const double token = static_cast<double>(std::max<uint64_t>(model.active_bytes(), 1));
+    costs.push_back({drafter->kind(), drafter->max_length(), static_cast<double>(drafter->draft_bytes()) / token, static_cast<double>(drafter->context_bytes()) / token, drafter->draft_rows()});
+  }
+  return costs;
+}
+
 int64_t context_of(std::span<ActiveRequest* const> decoding) {
   int64_t context = 0;
   for (const ActiveRequest* request : decoding) context += static_cast<int64_t>(request->tokens.size());
@@ -42,7 +51,11 @@ int64_t context_of(std::span<ActiveRequest* const> decoding) {
 
 // A recurrent state cannot be taken back to where a draft went wrong: no drafts there.
 Drafting::Drafting(LoadedModel& model)
-    : model_(model), enabled_(!model.is_plain() && !model.cache().is_recurrent()), log_(debug_switch_int("CONCLAVE_DRAFT_LOG", 0, 1) == 1), controller_(shape_of(model)) {}
+    : model_(model), enabled_(!model.is_plain() && !model.cache().is_recurrent()), log_(debug_switch_int("CONCLAVE_DRAFT_LOG", 0, 1) == 1), costs_(costs_of(model)), controller_(shape_of(model), costs_) {
+  for (const DrafterCosts& costs : costs_) {
+    if (log_ && !context_is_cheap(costs)) std::fprintf(stderr, "conclave: %s is left out unless asked for: what it must be told of each token weighs %.0f %% of the token\n", draft_kind_name(costs.kind), 100 * costs.context_share);
+  }
+}
 
 std::unique_ptr<DraftState> Drafting::make_state(const DraftOptions& options) const {
   auto state = std::make_unique<DraftState>();
@@ -65,10 +78,26 @@ Drafter* Drafting::model_for(DraftState& state) const {
     const int kind = model_.drafters()[i]->kind();
     if (mode == DraftMode::kMaskedDiffusion && kind != kMaskedDiffusion) continue;
     if (mode == DraftMode::kBlockDiffusion && kind != kBlockDiffusion) continue;
-    if (mode == DraftMode::kLookup || mode == DraftMode::kOff) continue;
+    if (mode == DraftMode::kLookup || mode == DraftMode::kOff || !feeds(state, i)) continue;
     if (found == nullptr || kind == kBlockDiffusion) found = state.models[i].get();
   }
   return found;
+}
+
+/// A drafter that reads tokens needs no feeding, and one that costs too much of a small model's pass is fed only when it was asked for.
+bool Drafting::feeds(const DraftState& state, size_t model) const {
+  if (context_is_cheap(costs_[model])) return true;
+  return state.options.mode == DraftMode::kAuto ? state.options.length > 0 : state.options.mode == DraftMode::kBlockDiffusion;
+}
+
+bool Drafting::is_fed(const DraftState& state) const {
+  for (size_t i = 0; i < costs_.size(); ++i) if (costs_[i].context_share > 0 && feeds(state, i)) return enabled_;
+  return false;
+}
+
+bool Drafting::is_fed_apart(const DraftState& state) const {
+  for (size_t i = 0; i < costs_.size(); ++i) if (!context_is_cheap(costs_[i]) && feeds(state, i)) return enabled_;
+  return false;
 }
 
 /// Look-up where it has a match that does as well as the model's drafts do; else the model.
@@ -138,19 +167,32 @@ void Drafting::start_shadows(ActiveRequest& request) {
   if (model == nullptr || state.shadow_model.active()) return;
   const Offer offer = model->offer(tokens);
   const int n = std::min(offer.max_length, kShadowLength);
-  if (n < 1 || !controller_.may_shadow(offer.kind, state.meter) || !model_.cache().reserve(request.sequence, static_cast<int64_t>(tokens.size()) + n)) return;
+  if (n < 1) return;
+  const char* refused = controller_.refuse_probe(offer.kind, n, state.decode_ms, state.probe_ms);
+  if (log_) std::fprintf(stderr, "conclave: probe of %s: %s\n", draft_kind_name(offer.kind), refused != nullptr ? refused : "yes");
+  if (refused != nullptr || !model_.cache().reserve(request.sequence, static_cast<int64_t>(tokens.size()) + n)) return;
   const Clock::time_point start = Clock::now();
   state.shadow_model.start(offer.kind, model->propose(tokens, request.sequence.pages, n).tokens);
   const double ms = ms_between(start, Clock::now());
   state.draft_ms += ms;
   controller_.observe_draft(offer.kind, n, ms);
-  controller_.observe_shadow_cost(ms);
+  controller_.observe_probe(offer.kind, ms);
+  state.probe_ms += ms;
 }
 
 void Drafting::plan(std::span<ActiveRequest* const> decoding, bool beside_prefill) {
+  const Clock::time_point start = Clock::now();
   step_draft_ms_ = 0;
-  for (ActiveRequest* request : decoding) request->draft->draft.clear();
-  if (!enabled_ || decoding.empty()) return;
+  pass_ = {.counts = !beside_prefill, .n_sequences = static_cast<int>(decoding.size()), .context = context_of(decoding)};
+  for (ActiveRequest* request : decoding) {
+    request->draft->draft.clear();
+    request->draft->n_judged = 0;
+  }
+  if (enabled_ && !decoding.empty()) draft(decoding, beside_prefill);
+  pass_.plan_ms = ms_between(start, Clock::now());
+}
+
+void Drafting::draft(std::span<ActiveRequest* const> decoding, bool beside_prefill) {
   std::vector<DraftCandidate> candidates;
   std::vector<Drafter*> sources;
   std::vector<Proposal> proposals;
@@ -192,12 +234,15 @@ void Drafting::plan(std::span<ActiveRequest* const> decoding, bool beside_prefil
 }
 
 void Drafting::observe_rows(ActiveRequest& request, size_t first, int count, int row) {
-  if (!enabled_ || count == 0) return;
+  if (count == 0 || !is_fed(*request.draft)) return;
+  const Clock::time_point start = Clock::now();
   for (size_t i = 0; i < request.draft->models.size(); ++i) {
+    if (!feeds(*request.draft, i)) continue;
     const bool taps = !model_.drafters()[i]->taps().empty();
     request.draft->models[i]->observe({.tokens = request.tokens, .pages = request.sequence.pages, .first = static_cast<int64_t>(first), .count = count,
                                        .taps = taps ? model_.forward().taps(row, count) : Tensor{}});
   }
+  if (request.n_generated() > 0) request.draft->won_ms -= ms_between(start, Clock::now());
 }
 
 void Drafting::count(DraftState& state, int kind, int n, int n_accepted) {
@@ -245,9 +290,30 @@ void Drafting::observe_verdict(ActiveRequest& request, int n_accepted) {
 }
 
 void Drafting::observe_pass(std::span<ActiveRequest* const> decoding, int n_drafted, int n_emitted, double ms, double distinct_experts) {
-  for (ActiveRequest* request : decoding) request->draft->distinct_experts += distinct_experts;
+  for (ActiveRequest* request : decoding) {
+    DraftState& state = *request->draft;
+    state.distinct_experts += distinct_experts;
+    state.decode_ms += pass_.plan_ms + ms;
+    state.won_ms += won_ms(state);
+    state.is_measured = state.is_measured && (state.draft.empty() || controller_.plain_ms(pass_.n_sequences, pass_.context) > 0);
+  }
+  pass_ = {};
   controller_.observe_pass({.n_sequences = static_cast<int>(decoding.size()), .n_drafted = n_drafted, .n_emitted = n_emitted, .context = context_of(decoding),
                             .draft_ms = n_drafted > 0 ? step_draft_ms_ : 0, .pass_ms = ms, .distinct_experts = distinct_experts});
+}
+
+/// In the pass that is being observed, which all its sequences waited for: what its tokens took less than a plain pass each.
+double Drafting::won_ms(const DraftState& state) const {
+  if (pass_.ms == 0 || state.options.mode == DraftMode::kOff) return 0;
+  if (state.draft.empty()) return -pass_.plan_ms;
+  return state.n_judged * controller_.plain_ms(pass_.n_sequences, pass_.context) - pass_.ms - pass_.plan_ms;
+}
+
+double Drafting::plain_ms(const ActiveRequest& request, double decode_ms) const {
+  const DraftState& state = *request.draft;
+  const bool known = state.is_measured && (pass_.ms == 0 || state.draft.empty() || controller_.plain_ms(pass_.n_sequences, pass_.context) > 0);
+  if (!known || request.n_generated() < 2) return 0;
+  return std::max(0.0, decode_ms + state.won_ms + won_ms(state)) / static_cast<double>(request.n_generated() - 1);
 }
 
 void Drafting::settle(ActiveRequest& request) {

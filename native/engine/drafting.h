@@ -26,9 +26,13 @@ struct DraftState {
   // This step's draft.
   std::vector<int32_t> draft;
   int kind = 0;
+  int n_judged = 0;                               // rows of this step that a token was drawn from
   // For the run's report.
   int n_drafted = 0, n_accepted = 0, n_passes = 0;
   double draft_ms = 0, distinct_experts = 0;      // of all passes
+  double decode_ms = 0, probe_ms = 0;             // so far; of that on drafts that were only compared
+  double won_ms = 0;                              // against plain decoding, as it was measured beside; what drafting cost is taken off
+  bool is_measured = true;                        // whenever it drafted, plain decoding was known well enough
   std::array<int, kMaxDraft> tried_at{}, stood_at{};
 };
 
@@ -41,8 +45,16 @@ class Drafting {
   /// Throws Error(kBadArgument) when the options ask for a drafter that is not there.
   std::unique_ptr<DraftState> make_state(const DraftOptions& options) const;
 
+  /// Whether a drafter reads the target's hidden states of this request. What it reads lies in the request's pages, so requests
+  /// that differ in this share no prefix.
+  bool is_fed(const DraftState& state) const;
+  /// Whether it is fed though most requests of this engine are not.
+  bool is_fed_apart(const DraftState& state) const;
+
   /// Fills the drafts of the sequences that decode in the next pass; their pages have room for them afterwards.
   void plan(std::span<ActiveRequest* const> decoding, bool beside_prefill);
+  /// The pass took `ms`; before its rows are observed.
+  void observe_time(double ms) { pass_.ms = pass_.counts ? ms : 0; }
   /// Positions [first, first + count) of the request are committed; they were rows from `row` of the last pass.
   void observe_rows(ActiveRequest& request, size_t first, int count, int row);
   /// The pass that verifies its draft is done; then, token by token, what is emitted; at last how many of the draft stood,
@@ -56,9 +68,19 @@ class Drafting {
   /// The request's pages are about to be shared or given back.
   void settle(ActiveRequest& request);
 
-  double plain_ms(int64_t context) const { return controller_.plain_ms(context); }
+  /// What a token of this answer would have taken without drafts, when it took `decode_ms` in all; 0: that was not measured.
+  double plain_ms(const ActiveRequest& request, double decode_ms) const;
 
  private:
+  struct Pass {
+    bool counts = false;         // only decodes
+    int n_sequences = 0;
+    int64_t context = 0;
+    double plan_ms = 0, ms = 0;
+  };
+  bool feeds(const DraftState& state, size_t model) const;
+  double won_ms(const DraftState& state) const;
+  void draft(std::span<ActiveRequest* const> decoding, bool beside_prefill);
   Drafter* model_for(DraftState& state) const;
   Drafter* source(DraftState& state, std::span<const int32_t> tokens, Offer& offer) const;
   int limit(const ActiveRequest& request) const;
@@ -74,9 +96,11 @@ class Drafting {
 
   LoadedModel& model_;
   const bool enabled_, log_;
+  const std::vector<DrafterCosts> costs_;   // as LoadedModel::drafters()
   DraftController controller_;
   AcceptanceMeter all_;          // every request's tries; where a new request starts from
   double step_draft_ms_ = 0;     // of the pass being planned
+  Pass pass_;                    // the same
 };
 
 }  // namespace conclave

@@ -82,7 +82,7 @@ struct RunTimings {
   int n_prompt = 0, n_reused = 0, n_generated = 0, n_drafted = 0, n_accepted = 0;
   int n_passes = 0;                 // that emitted its tokens
   double draft_ms = 0;              // spent in drafters
-  double plain_ms = 0;              // of a pass without drafts, as measured lately; 0: not known
+  double plain_ms = 0;              // what a token would have taken without drafts, as measured beside; 0: not known
   double distinct_experts = 0;      // per MoE layer and pass, mean
   // By position in the draft: verified drafts that reached it (all tokens before it stood), and those of them that stood there.
   std::array<int, kMaxDraft> tried_at{}, stood_at{};

@@ -117,6 +117,7 @@ void Scheduler::step() {
     if (completed) {
       const double ms = ms_between(start, Clock::now());
       if (n_prefill_rows_ > 0) pace_.observe(n_prefill_rows_, ms);
+      drafting_.observe_time(ms);
       n_emitted_ = 0;
       for (const Share& share : shares_) finish_share(share);
       book_pass(ms);
@@ -180,7 +181,7 @@ void Scheduler::admit() {
 /// True when the request leaves the queue: with its pages, or as failed.
 bool Scheduler::admit_one(ActiveRequest& request) {
   KvCache& cache = model_->cache();
-  request.realm = realm_of(request.options.steering);
+  request.realm = 2 * realm_of(request.options.steering) + (drafting_.is_fed_apart(*request.draft) ? 1 : 0);
   const std::optional<int64_t> reused = cache.open(request.sequence, request.tokens, request.realm, request.n_reusable());
   if (!reused) {
     if (!running_.empty()) return false;
@@ -218,6 +219,7 @@ void Scheduler::plan_batch() {
   }
   drafting_.plan(decoding, n_prefill_rows_ > 0);
   for (ActiveRequest* request : decoding) add_share(*request, 1, request->draft->draft);   // last: rows that want logits are neighbours
+  batch_.keeps_taps = std::any_of(shares_.begin(), shares_.end(), [this](const Share& share) { return drafting_.is_fed(*share.request->draft); });
 }
 
 /// A checkpoint of a recurrent state is due every so often and where the last full page of the prompt ends: there the next
@@ -324,7 +326,7 @@ void Scheduler::emit_scores(ActiveRequest& request, const Share& share) {
   if (request.callbacks.on_scored) request.callbacks.on_scored(logprobs);
 }
 
-/// Requests that are steered alike share a realm; realm 0 is unsteered.
+/// Requests that are steered alike share prefixes; 0 is unsteered.
 uint32_t Scheduler::realm_of(const Steering& steering) {
   if (steering.is_none()) return 0;
   const auto at = std::find(realms_.begin(), realms_.end(), steering);
@@ -351,6 +353,7 @@ void Scheduler::emit_token(ActiveRequest& request, const Share& share, int row) 
   Forward& forward = model_->forward();
   SampledToken sampled = request.sampler.sample(forward.logits(share.logit_row + row), request.tokens);
   if (request.n_generated() == 0) request.first_token = Clock::now();
+  ++request.draft->n_judged;
   const std::vector<int32_t>& stops = request.options.stop_tokens;
   if (std::find(stops.begin(), stops.end(), sampled.token) != stops.end()) return end(request, StopReason::kEndOfText);
   request.tokens.push_back(sampled.token);
@@ -421,7 +424,7 @@ void Scheduler::end(ActiveRequest& request, StopReason reason) {
   timings.draft_ms = request.draft->draft_ms;
   timings.tried_at = request.draft->tried_at;
   timings.stood_at = request.draft->stood_at;
-  timings.plain_ms = drafting_.plain_ms(static_cast<int64_t>(request.tokens.size()));
+  timings.plain_ms = drafting_.plain_ms(request, timings.decode_ms);
   if (timings.n_passes > 0) timings.distinct_experts = request.draft->distinct_experts / timings.n_passes;
   if (request.callbacks.on_ended) request.callbacks.on_ended(reason, timings);
 }

@@ -87,7 +87,7 @@ class Scheduler {
   Pace pace_;
   Drafting drafting_;
   int n_emitted_ = 0;                 // tokens of the current pass
-  std::vector<Steering> realms_;      // steering i has realm i + 1
+  std::vector<Steering> realms_;      // steering i is realm_of's i + 1
 
   mutable std::mutex mutex_;          // guards the five below
   std::condition_variable arrived_;

@@ -77,7 +77,7 @@ bool Forward::run(const Batch& batch, const std::function<bool()>& keep_going) {
     attend(i, batch);
     if (told_to_stop()) return false;
     feed_forward(i, moe_index, batch);
-    keep_tap(i, n);
+    if (batch.keeps_taps) keep_tap(i, n);
     moe_index += spec_.layers[i].ffn.kind == FfnKind::kMoe;
   }
   if (!batch.logit_rows.empty()) {
@@ -138,7 +138,7 @@ void Forward::attend(size_t index, const Batch& batch) {
 
 void Forward::feed_forward(size_t index, size_t moe_index, const Batch& batch) {
   // Nobody reads what the last layer's feed-forward makes of rows without logits: in a prompt that is nearly all of them.
-  const bool is_read = index + 1 < spec_.layers.size() || (!tapped_.empty() && static_cast<size_t>(tapped_.back()) == index);
+  const bool is_read = index + 1 < spec_.layers.size() || (batch.keeps_taps && !tapped_.empty() && static_cast<size_t>(tapped_.back()) == index);
   const RowRange rows = !is_read ? rows_wanted(batch) : RowRange{0, batch.n_rows()};
   BlockArgs block = block_args(index, batch, rows.first, rows.count);
   if (block.layer.ffn.kind == FfnKind::kMoe) {

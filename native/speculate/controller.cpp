@@ -9,13 +9,17 @@ namespace conclave {
 namespace {
 
 constexpr double kMargin = 1.03;          // below this a gain may be an error of measurement
-constexpr double kSpend = 0.008;          // of all decode time, what finding out may cost, and at the start
+constexpr double kSpend = 0.008;          // of all decode time, what drafts that lose may cost, and at the start
 constexpr double kSpendAtOnce = 1.2;      // this many plain steps
-constexpr double kShadowShare = 0.6;      // of that, what drafts that are not verified may take: the rest is for acting on them
+constexpr double kProbeShare = 0.01;      // of an answer's time, and of all, what probes may take;
+constexpr int kProbesUntilHalf = 8;       // of all: half as much after so many, a third after twice as many
+constexpr double kBestAcceptance = 0.9;   // no published drafter does better at every place (8 tokens a pass of 16)
 constexpr int kPlainEvery = 64;           // passes after which the plain cost is measured anew
 constexpr int kWindow = 12;               // drafted passes after which it is judged whether they won
 constexpr int kMaxBackoff = 1024;
 constexpr int kRefreshEvery = 8;
+
+constexpr const char* kHopeless = "drafting with this model's drafter would not pay if nine drafted tokens in ten stood";
 
 struct Addition {
   double gain;          // expected tokens of one more drafted row
@@ -67,6 +71,14 @@ DraftAnswer choose_lengths(const DraftQuestion& question, double margin) {
   return best;
 }
 
+const char* refuse_probe(const ProbeQuestion& q) {
+  if (!q.can_pay) return kHopeless;
+  if (q.answer_spent_ms + q.probe_ms > kProbeShare * q.answer_ms) return "the answer is too short so far to repay a draft that is only compared";
+  const double share = kProbeShare / (1 + static_cast<double>(q.n_probes) / kProbesUntilHalf);
+  if (q.life_spent_ms + q.probe_ms > share * q.life_ms) return "drafts that are only compared have had their share of the time";
+  return nullptr;
+}
+
 std::string to_text(const DraftAnswer& answer) {
   std::string lengths;
   for (const int length : answer.lengths) lengths.append(lengths.empty() ? "" : ",").append(std::to_string(length));
@@ -83,7 +95,25 @@ double DraftController::draft_ms(int kind, int n) const {
     if (n - distance >= 1 && known[n - distance] > 0) return known[n - distance];
     if (n + distance <= AcceptanceMeter::kMaxPositions && known[n + distance] > 0) return known[n + distance];
   }
-  return costs_.ms(1, 0) * 0.3;
+  for (const DrafterCosts& drafter : drafters_) if (drafter.kind == kind) return costs_.ms(1, 0) * drafter.draft_share;
+  return 0;
+}
+
+/// Until it was measured, as if its rows cost what the target's do: dear, so that the first draft is not a surprise.
+double DraftController::probe_ms(int kind, int n) const {
+  const auto drafter = std::find_if(drafters_.begin(), drafters_.end(), [&](const DrafterCosts& one) { return one.kind == kind; });
+  return n_probes_[kind] > 0 || drafter == drafters_.end() ? draft_ms(kind, n) : drafter->draft_share * costs_.ms(drafter->draft_rows, 0);
+}
+
+/// Whether drafts could beat plain decoding if they were as good as any are. Unmeasured passes are reckoned from their bytes, which is
+/// less than they take: so a "no" is sure.
+bool DraftController::could_pay(const DrafterCosts& drafter) const {
+  const int most = std::min(drafter.max_length, AcceptanceMeter::kMaxPositions);
+  DraftQuestion question{.subjects = {{drafter.kind, most, std::vector<double>(static_cast<size_t>(most), kBestAcceptance), {}}},
+                         .pass_ms = {pass_ms_.begin() + 1, pass_ms_.begin() + 2 + most}};
+  for (int n = 1; n <= most; ++n) question.subjects[0].draft_ms.push_back(draft_ms(drafter.kind, n));
+  const DraftAnswer answer = choose_lengths(question, kMargin);
+  return answer.rate > answer.plain_rate;
 }
 
 double DraftController::allowance_ms() const { return kSpend * decoded_ms_ + kSpendAtOnce * costs_.ms(1, 0); }
@@ -97,11 +127,14 @@ void DraftController::refresh(int rows, int64_t context) {
   }
   refresh_in_ = kRefreshEvery;
   for (int n = 1; n <= StepCosts::kMaxRows; ++n) pass_ms_[static_cast<size_t>(n)] = costs_.ms(n, context);
+  if (!costs_.knows_plain()) return;
+  for (const DrafterCosts& drafter : drafters_) hopeless_[drafter.kind] = !could_pay(drafter);
 }
 
 /// A model that has never been compared with what was emitted is heard first, then believed.
-int DraftController::length_of(const DraftCandidate& candidate) const {
+int DraftController::length_of(const DraftCandidate& candidate, bool alone) const {
   const int kind = candidate.offer.kind;
+  if (alone && hopeless_[kind]) return 0;   // several sequences share the union of experts, and more may pay
   const bool heard = kind < kMaskedDiffusion || candidate.meter->n_tries(kind) > 1;
   return heard ? std::min({candidate.offer.max_length, candidate.limit, AcceptanceMeter::kMaxPositions}) : 0;
 }
@@ -112,7 +145,7 @@ bool DraftController::may_pay(const std::vector<DraftCandidate>& candidates, int
   const int base = static_cast<int>(candidates.size());
   double best = 0;
   for (const DraftCandidate& candidate : candidates) {
-    if (length_of(candidate) > 0) best = std::max(best, candidate.meter->estimate(candidate.offer.kind, 0));
+    if (length_of(candidate, base == 1) > 0) best = std::max(best, candidate.meter->estimate(candidate.offer.kind, 0));
   }
   const double plain = base / pass_ms_[static_cast<size_t>(base)];
   for (int k = 1; base + k <= StepCosts::kMaxRows && k <= most; ++k) {
@@ -138,12 +171,15 @@ DraftAnswer DraftController::choose(const std::vector<DraftCandidate>& candidate
   if (!costs_.knows_plain(base)) return refuse("the cost of plain decoding is not known yet");
   if (n_quiet_ > 0) return refuse("the last drafts lost time; waiting");
   if (n_since_plain_ >= kPlainEvery) return refuse("measuring plain decoding again");
+  room = std::min(room, std::max(4 * most_rows_ - base, 0));   // from the known to the unknown in steps: an estimate may be far off
   int most = 0;
-  for (const DraftCandidate& candidate : candidates) most += length_of(candidate);
-  if (most == 0) return refuse("nothing to draft");
+  for (const DraftCandidate& candidate : candidates) most += length_of(candidate, base == 1);
+  if (most == 0) {
+    return refuse(base == 1 && candidates[0].offer.max_length > 0 && hopeless_[candidates[0].offer.kind] ? kHopeless : "nothing to draft");
+  }
   if (!may_pay(candidates, std::min(room, most))) return refuse("drafting would not pay");
   for (const DraftCandidate& candidate : candidates) {
-    DraftSubject subject{.kind = candidate.offer.kind, .max_length = length_of(candidate), .acceptance = {}, .draft_ms = {}};
+    DraftSubject subject{.kind = candidate.offer.kind, .max_length = length_of(candidate, base == 1), .acceptance = {}, .draft_ms = {}};
     subject.acceptance = candidate.meter->estimates(subject.kind, subject.max_length);
     for (int i = 1; i <= subject.max_length; ++i) subject.draft_ms.push_back(draft_ms(subject.kind, i));
     question.subjects.push_back(std::move(subject));
@@ -157,13 +193,16 @@ DraftAnswer DraftController::choose(const std::vector<DraftCandidate>& candidate
   return answer;
 }
 
-bool DraftController::may_shadow(int kind, const AcceptanceMeter& meter) const {
-  if (kind < kMaskedDiffusion) return true;
-  if (!costs_.knows_plain() || (n_quiet_ > 0 && meter.n_tries(kind) > 4)) return false;
-  return balance_ms_ - draft_ms(kind, AcceptanceMeter::kMaxPositions) > -kShadowShare * allowance_ms();
+const char* DraftController::refuse_probe(int kind, int n, double answer_ms, double spent_ms) const {
+  if (!costs_.knows_plain()) return "the cost of plain decoding is not known yet";
+  return conclave::refuse_probe({.probe_ms = probe_ms(kind, n), .answer_ms = answer_ms, .answer_spent_ms = spent_ms, .life_ms = decoded_ms_,
+                                 .life_spent_ms = probe_ms_[kind], .n_probes = n_probes_[kind], .can_pay = !hopeless_[kind]});
 }
 
-void DraftController::observe_shadow_cost(double ms) { balance_ms_ -= ms; }
+void DraftController::observe_probe(int kind, double ms) {
+  probe_ms_[kind] += ms;
+  ++n_probes_[kind];
+}
 
 void DraftController::observe_draft(int kind, int n, double ms) {
   if (n < 1 || n > AcceptanceMeter::kMaxPositions) return;
@@ -174,6 +213,7 @@ void DraftController::observe_draft(int kind, int n, double ms) {
 void DraftController::observe_pass(const PassRecord& pass) {
   const int rows = pass.n_sequences + pass.n_drafted;
   costs_.observe(rows, pass.context, pass.pass_ms);
+  most_rows_ = std::max(most_rows_, rows);
   refresh(rows, pass.context);
   if (pass.distinct_experts > 0) costs_.observe_union(rows, pass.distinct_experts);
   decoded_ms_ += pass.draft_ms + pass.pass_ms;

@@ -85,6 +85,14 @@ uint64_t DflashModel::weight_bytes() const {
   return bytes;
 }
 
+uint64_t DflashModel::draft_bytes() const { return weight_bytes() - fc_.bytes() + weights_.output.bytes(); }
+
+uint64_t DflashModel::context_bytes() const {
+  uint64_t bytes = fc_.bytes();
+  for (const LayerWeights& layer : weights_.layers) bytes += layer.wk.bytes() + layer.wv.bytes();
+  return bytes;
+}
+
 void DflashModel::attach(Ops& ops, const ModelWeights& target, std::span<const KvLayer> kv) {
   assert(kv.size() == spec_.layers.layers.size());
   ops_ = &ops;

@@ -20,6 +20,9 @@ class DflashModel final : public DrafterModel {
   std::vector<int> taps() const override { return spec_.taps; }
   std::vector<KvShape> kv_shapes() const override;
   uint64_t weight_bytes() const override;
+  uint64_t draft_bytes() const override;
+  int draft_rows() const override { return spec_.block_size; }
+  uint64_t context_bytes() const override;
   void attach(Ops& ops, const ModelWeights& target, std::span<const KvLayer> kv) override;
   std::unique_ptr<Drafter> make_drafter() override;
   void propose_together(std::span<DraftAsk> asks) override;

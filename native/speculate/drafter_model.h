@@ -19,6 +19,10 @@ class DrafterModel {
   virtual std::vector<int> taps() const { return {}; }  // target layers whose output it reads, zero-based, ascending
   virtual std::vector<KvShape> kv_shapes() const { return {}; }
   virtual uint64_t weight_bytes() const = 0;
+  /// Of weights: what one draft reads, the target's own included; what each committed row passes through for the drafter to know it.
+  virtual uint64_t draft_bytes() const = 0;
+  virtual int draft_rows() const = 0;                   // of a draft's pass
+  virtual uint64_t context_bytes() const { return 0; }
   /// `target` has been prepared and outlives this; `kv` are the layers of the pool asked for above. Throws Error(kOutOfMemory).
   virtual void attach(Ops& ops, const ModelWeights& target, std::span<const KvLayer> kv) = 0;
   virtual std::unique_ptr<Drafter> make_drafter() = 0;  // for one sequence

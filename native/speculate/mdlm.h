@@ -20,6 +20,8 @@ class MdlmModel final : public DrafterModel {
   int kind() const override { return kMaskedDiffusion; }
   int max_length() const override { return draft_length_; }
   uint64_t weight_bytes() const override;
+  uint64_t draft_bytes() const override { return static_cast<uint64_t>(n_steps_) * (weight_bytes() - (spec_.tied_embeddings ? 0 : weights_.token_embd.bytes())); }
+  int draft_rows() const override { return window_ + draft_length_; }
   void attach(Ops& ops, const ModelWeights& target, std::span<const KvLayer> kv) override;
   std::unique_ptr<Drafter> make_drafter() override;
 

@@ -75,7 +75,11 @@ double StepCosts::raw_ms(int rows) const {
   for (int n = rows - 1; n >= 1 && below == 0; --n) below = measured(n) ? n : 0;
   for (int n = rows + 1; n <= kMaxRows && above == 0; ++n) above = measured(n) ? n : 0;
   if (below == 0) return above == 0 ? cell(rows).ms : cell(above).ms;
-  const double grown = cell(below).ms * by_bytes(rows) / by_bytes(below);
+  double grown = cell(below).ms * by_bytes(rows) / by_bytes(below);
+  if (below > 1 && measured(1)) {   // this machine's rows may cost more or less than their bytes: as much so beyond as up to here
+    const double per_byte = std::max(0.0, cell(below).ms - cell(1).ms) / (by_bytes(below) - 1);
+    grown = cell(below).ms + per_byte * (by_bytes(rows) - by_bytes(below));
+  }
   if (above == 0) return grown;
   // The union of experts saturates, so the curve lies above the chord.
   const double chord = cell(below).ms + (cell(above).ms - cell(below).ms) * (rows - below) / (above - below);

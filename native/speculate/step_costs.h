@@ -26,7 +26,8 @@ class StepCosts {
   /// Of a token's experts, the share that the token before it used too.
   void observe_repeat(double share);
 
-  bool knows_plain(int rows = 1) const { return cell(rows).count >= 3; }
+  /// Well enough to set others against it: the first passes of a process are not like the later ones.
+  bool knows_plain(int rows = 1) const { return cell(rows).count >= 8; }
   bool measured(int rows) const { return cell(rows).count >= 2 && n_observed_ - cell(rows).last < kStale; }
   double ms(int rows, int64_t context) const;
   /// Predicted distinct experts per layer: measured, else grown from one token by the repeat rate.

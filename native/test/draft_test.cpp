@@ -367,10 +367,36 @@ TEST("sampled answers are the same token for token, with the whole sampler chain
   CHECK(counts.accepted > 0);
 }
 
-TEST("the first four tokens at temperature 1 have the target's distribution") {
+namespace {
+
+/// Of two samples of answers, the token at `at`: how unlike they are, as a standard normal deviate; 3.3 is p = 0.0005.
+double difference(const std::vector<std::shared_ptr<Outcome>>& ones, const std::vector<std::shared_ptr<Outcome>>& others, size_t at) {
+  std::map<int32_t, std::pair<double, double>> seen;
+  for (const auto& outcome : ones) ++seen[at < outcome->tokens.size() ? outcome->tokens[at] : -1].first;
+  for (const auto& outcome : others) ++seen[at < outcome->tokens.size() ? outcome->tokens[at] : -1].second;
+  double chi2 = 0, rest_a = 0, rest_b = 0;
+  int freedom = -1;
+  const auto add = [&](double a, double b) { chi2 += (a - b) * (a - b) / (a + b), ++freedom; };
+  for (const auto& [token, counts] : seen) {
+    if (counts.first + counts.second < 20) rest_a += counts.first, rest_b += counts.second;
+    else add(counts.first, counts.second);
+  }
+  if (rest_a + rest_b > 0) add(rest_a, rest_b);
+  CHECK(freedom > 0);
+  // Wilson and Hilferty: the cube root of chi2 / freedom is nearly normal.
+  const double z = (std::cbrt(chi2 / freedom) - (1 - 2.0 / (9 * freedom))) / std::sqrt(2.0 / (9 * freedom));
+  std::printf("    token %zu: chi-square %.1f with %d degrees of freedom, z = %.2f\n", at + 1, chi2, freedom, z);
+  return z;
+}
+
+}  // namespace
+
+TEST("the first four tokens at temperature 1 have the target's distribution, whoever drafts") {
   // Draws with drafting under one set of seeds, without under another: two samples of one distribution, or not.
   constexpr int kDraws = 1500, kTokens = 4;
-  const auto engine = Engine::open(options_for(kEmbedded, false));
+  EngineOptions options = options_for(kEmbedded, false);
+  options.drafters = {CONCLAVE_FIXTURES "/../../models/default/dflash-Q8_0.gguf", CONCLAVE_FIXTURES "/../../models/default/mdlm-Q8_0.gguf"};
+  const auto engine = Engine::open(options);
   // The model's own words, and then again from the start: it is likely, not sure, to go on as before.
   Tokens prompt = run(*engine, request_for(prompt_of(4, 4096), 48, {}))->tokens;
   prompt.insert(prompt.end(), prompt.begin(), prompt.begin() + 20);
@@ -386,26 +412,14 @@ TEST("the first four tokens at temperature 1 have the target's distribution") {
     }
     return all;
   };
-  Counts drafted_counts, plain_counts;
-  const auto drafted = sample({DraftMode::kLookup, 3}, 1, drafted_counts), plain = sample({}, 1000001, plain_counts);
-  print("with drafts", drafted_counts);
-  CHECK(drafted_counts.drafted > kDraws && drafted_counts.accepted > kDraws / 4 && drafted_counts.passes < plain_counts.passes);
-  for (size_t at = 0; at < kTokens; ++at) {
-    std::map<int32_t, std::pair<double, double>> seen;
-    for (const auto& outcome : drafted) ++seen[at < outcome->tokens.size() ? outcome->tokens[at] : -1].first;
-    for (const auto& outcome : plain) ++seen[at < outcome->tokens.size() ? outcome->tokens[at] : -1].second;
-    double chi2 = 0, rest_a = 0, rest_b = 0;
-    int freedom = -1;
-    const auto add = [&](double a, double b) { chi2 += (a - b) * (a - b) / (a + b), ++freedom; };
-    for (const auto& [token, counts] : seen) {
-      if (counts.first + counts.second < 20) rest_a += counts.first, rest_b += counts.second;
-      else add(counts.first, counts.second);
-    }
-    if (rest_a + rest_b > 0) add(rest_a, rest_b);
-    // Wilson and Hilferty: the cube root of chi2 / freedom is nearly normal; 3.3 is p = 0.0005.
-    const double z = freedom > 0 ? (std::cbrt(chi2 / freedom) - (1 - 2.0 / (9 * freedom))) / std::sqrt(2.0 / (9 * freedom)) : 0;
-    std::printf("    token %zu: chi-square %.1f with %d degrees of freedom, z = %.2f\n", at + 1, chi2, freedom, z);
-    CHECK(freedom > 0 && z < 3.3);
+  Counts plain_counts;
+  const auto plain = sample({}, 1000001, plain_counts);
+  for (const DraftMode mode : {DraftMode::kLookup, DraftMode::kBlockDiffusion, DraftMode::kMaskedDiffusion}) {
+    Counts counts;
+    const auto drafted = sample({mode, 3}, 2000001 + 1000000 * static_cast<uint64_t>(mode), counts);   // a draw depends on its seed alone, not on the drafter
+    print(mode == DraftMode::kLookup ? "look-up" : mode == DraftMode::kBlockDiffusion ? "block diffusion" : "masked diffusion", counts);
+    CHECK(counts.drafted > kDraws && counts.accepted > kDraws / 10 && counts.passes < plain_counts.passes);
+    for (size_t at = 0; at < kTokens; ++at) CHECK(difference(drafted, plain, at) < 3.3);
   }
 }
 
@@ -479,6 +493,39 @@ TEST("prefixes that drafted requests leave behind are as good as computed ones")
     conversation = requests[0].tokens;
     conversation.insert(conversation.end(), answer.begin(), answer.end());
   }
+}
+
+TEST("what plain decoding would have taken is what it took where nothing was drafted, and unknown where it was not measured") {
+  const TemporaryFile block = RandomDrafter{}.write();
+  EngineOptions options = options_for(kEmbedded, false);
+  options.drafters = {block.path};
+  const auto engine = Engine::open(options);
+  const auto told = [](const RunTimings& t) { return t.plain_ms * (t.n_generated - 1) / t.decode_ms; };
+  const auto answer = [&](int n_tokens, DraftOptions draft) { return run(*engine, request_for(prompt_of(3, 4096), n_tokens, draft))->timings; };
+  const RunTimings first = answer(6, {});   // the first passes of a process are like none that come later
+  CHECK_MSG(std::abs(told(first) - 1) < 1e-9, std::to_string(told(first)));
+  CHECK(told(answer(1, {})) == 0);
+  const RunTimings unsure = answer(5, {DraftMode::kAuto, 0});
+  CHECK_MSG(unsure.n_drafted > 0 ? unsure.plain_ms == 0 : told(unsure) > 0.8 && told(unsure) <= 1, std::to_string(told(unsure)));
+  answer(40, {});
+  const RunTimings wrong = answer(40, {DraftMode::kBlockDiffusion, 7});
+  std::printf("    drafts that are always wrong: %.2f times as fast as without\n", told(wrong));
+  CHECK_MSG(wrong.n_drafted > 200 && told(wrong) > 0.05 && told(wrong) < 0.9, std::to_string(told(wrong)));
+}
+
+TEST("a small model's block drafter is fed only for requests that ask for it, and finds its context whole when they do") {
+  const TemporaryFile block = RandomDrafter{}.write();
+  EngineOptions options = options_for(kEmbedded, false);
+  options.drafters = {block.path};
+  const auto engine = Engine::open(options);
+  const Tokens prompt = prompt_of(47, 4096);
+  const auto drafted = [&](Engine& by) { return run(by, request_for(prompt, 12, {DraftMode::kBlockDiffusion, 3})); };
+  const auto expected = drafted(*Engine::open(options));
+  CHECK(run(*engine, request_for(prompt, 12, {DraftMode::kAuto, 0}))->timings.n_reused == 0);
+  CHECK(run(*engine, request_for(prompt, 12, {}))->timings.n_reused > 0);          // both without the drafter's rows
+  const auto fed = drafted(*engine);
+  CHECK(fed->timings.n_reused == 0 && fed->tokens == expected->tokens);
+  CHECK(drafted(*engine)->timings.n_reused > 0);
 }
 
 TEST("with a fixed length, too, it is known what plain decoding takes") {

@@ -223,10 +223,10 @@ double speed_against_plain(const Trace& trace, int n_tokens, unsigned seed) {
   std::mt19937 random(seed);
   std::uniform_real_distribution<double> uniform;
   const auto noisy = [&](double ms) { return ms * (1 + trace.noise * (2 * uniform(random) - 1)); };
-  DraftController controller({.n_experts = 64, .n_used = 8, .expert_share = 0.6});
+  DraftController controller({.n_experts = 64, .n_used = 8, .expert_share = 0.6}, {{.kind = kBlockDiffusion, .max_length = 15, .draft_share = 0.3, .context_share = 0.01}});
   AcceptanceMeter meter;
-  double ms = 0;
-  int shadow_wait = 0;
+  double ms = 0, probe_ms = 0;
+  int probe_wait = 0;
   for (int done = 0; done < n_tokens;) {
     const double rate = trace.acceptance(done);
     const auto stands = [&](int n) {
@@ -243,19 +243,28 @@ double speed_against_plain(const Trace& trace, int n_tokens, unsigned seed) {
       pass.n_emitted = right + 1;
       pass.draft_ms = noisy(trace.draft_ms);
       controller.observe_draft(kind, n, pass.draft_ms);
-    } else if (--shadow_wait < 0 && controller.may_shadow(kind, meter)) {
+    } else if (--probe_wait < 0 && (kind < kMaskedDiffusion || controller.refuse_probe(kind, 8, ms, probe_ms) == nullptr)) {
       meter.observe(kind, 8, stands(8));
-      const double cost = noisy(trace.draft_ms);
-      if (kind == kBlockDiffusion) controller.observe_draft(kind, 8, cost);
-      controller.observe_shadow_cost(cost);
-      ms += cost;
-      shadow_wait = 4;
+      probe_wait = 4;
+      if (kind == kBlockDiffusion) {
+        const double cost = noisy(trace.draft_ms);
+        controller.observe_draft(kind, 8, cost);
+        controller.observe_probe(kind, cost);
+        probe_ms += cost;
+        ms += cost;
+      }
     }
     controller.observe_pass(pass);
     ms += pass.draft_ms + pass.pass_ms;
     done += pass.n_emitted;
   }
   return n_tokens * trace.pass_ms(1) / ms;
+}
+
+double mean_speed(const Trace& trace, int n_tokens) {
+  double sum = 0;
+  for (unsigned seed = 0; seed < 10; ++seed) sum += speed_against_plain(trace, n_tokens, seed);
+  return sum / 10;
 }
 
 double flat(int rows) { return 10 + 0.3 * (rows - 1); }
@@ -277,9 +286,7 @@ TEST("on no trace does the controller cost more than two percent of plain decodi
   for (const Named& machine : {Named{"flat", flat}, Named{"moe", moe}, Named{"cliff", cliff}, Named{"steep", steep}}) {
     for (const Rate& text : {Rate{"never", never}, Rate{"half", half}, Rate{"often", often}, Rate{"changing", changing}, Rate{"misleading", misleading}}) {
       for (const double draft_ms : {0.0, 2.6}) {
-        double sum = 0;
-        for (unsigned seed = 0; seed < 10; ++seed) sum += speed_against_plain({machine.pass, draft_ms, text.rate}, 800, seed);
-        const double speed = sum / 10;
+        const double speed = mean_speed({machine.pass, draft_ms, text.rate}, 800);
         std::printf("    %-6s %-11s draft %.1f ms: %.3fx\n", machine.name, text.name, draft_ms, speed);
         worst = std::min(worst, speed);
         CHECK_MSG(speed > 0.98, std::string(machine.name) + " " + text.name + ": " + std::to_string(speed) + "x of plain decoding");
@@ -379,7 +386,7 @@ TEST("on recorded answers the controller costs less than two percent, one by one
       }
     }
     std::printf("    %-10s %.3fx in its first round, %.3fx over twenty\n", name.c_str(), one, life);
-    CHECK_MSG(one > 0.96 && life > 0.98, name);
+    CHECK_MSG(one > 0.98 && life > 0.99, name);
   }
   // The first answer again and again, each time with itself in the prompt: nearly all of it is there to be looked up.
   Replay copying(recording, 1);
@@ -391,15 +398,88 @@ TEST("on recorded answers the controller costs less than two percent, one by one
 }
 
 TEST("where drafts stand, the controller finds most of the gain") {
-  CHECK(speed_against_plain({flat, 0, often}, 800, 1) > 4.0);
-  CHECK(speed_against_plain({flat, 2.6, often}, 800, 1) > 2.5);
-  CHECK(speed_against_plain({cliff, 0, often}, 800, 1) > 1.8);
-  CHECK(speed_against_plain({moe, 0, often}, 800, 1) > 1.05);
-  CHECK(speed_against_plain({flat, 0, changing}, 4000, 1) > 1.2);
+  CHECK(mean_speed({flat, 0, often}, 800) > 4.0);
+  CHECK(mean_speed({flat, 2.6, often}, 800) > 2.5);
+  CHECK(mean_speed({cliff, 0, often}, 800) > 2.0);
+  CHECK(mean_speed({moe, 0, often}, 800) > 1.05);
+  CHECK(mean_speed({flat, 0, changing}, 4000) > 1.2);
 }
 
 TEST("a short answer pays nothing for a drafter that is always wrong") {
-  for (unsigned seed = 0; seed < 20; ++seed) CHECK(speed_against_plain({moe, 2.6, never, 0.0}, 60, seed) > 0.95);
+  for (unsigned seed = 0; seed < 20; ++seed) CHECK(speed_against_plain({moe, 2.6, never, 0.0}, 60, seed) > 0.985);
+}
+
+TEST("what look-up wins is not spent on finding out about a model that drafts beside it") {
+  // As the embedded model did: look-up won a fifth on stories, and a drafter that could not earn its time took half of that.
+  DraftController controller({.n_experts = 8, .n_used = 2, .expert_share = 0.4}, {{.kind = kBlockDiffusion, .max_length = 7, .draft_share = 1.2, .context_share = 0.01}});
+  AcceptanceMeter meter;
+  double ms = 0, probe_ms = 0;
+  for (int answer = 0; answer < 40; ++answer) {
+    double answer_ms = 0, answer_spent_ms = 0;
+    for (int pass = 0; pass < 80; ++pass) {
+      const bool copies = pass % 8 == 7;   // six tokens at the price of two
+      controller.observe_pass({.n_sequences = 1, .n_drafted = copies ? 5 : 0, .n_emitted = copies ? 6 : 1, .context = 100, .draft_ms = 0, .pass_ms = copies ? 0.5 : 0.24, .distinct_experts = 0});
+      answer_ms += copies ? 0.5 : 0.24;
+      if (controller.refuse_probe(kBlockDiffusion, 7, answer_ms, answer_spent_ms) != nullptr) continue;
+      controller.observe_draft(kBlockDiffusion, 7, 0.45);
+      controller.observe_probe(kBlockDiffusion, 0.45);
+      answer_spent_ms += 0.45, probe_ms += 0.45;
+      meter.observe(kBlockDiffusion, 7, 1);
+    }
+    ms += answer_ms + answer_spent_ms;
+  }
+  CHECK_MSG(probe_ms <= 0.01 * ms, std::to_string(probe_ms) + " of " + std::to_string(ms) + " ms");
+}
+
+TEST("a draft that is only compared waits for an answer that repays it, and comes more rarely the more there were") {
+  const ProbeQuestion affordable{.probe_ms = 1, .answer_ms = 101, .answer_spent_ms = 0, .life_ms = 101, .life_spent_ms = 0, .n_probes = 0, .can_pay = true};
+  CHECK(refuse_probe(affordable) == nullptr);
+  const auto because = [&](const auto& change) {
+    ProbeQuestion question = affordable;
+    change(question);
+    const char* text = refuse_probe(question);
+    return std::string(text != nullptr ? text : "");
+  };
+  CHECK(because([](ProbeQuestion& q) { q.answer_ms = 99; }).find("too short so far") != std::string::npos);
+  CHECK(because([](ProbeQuestion& q) { q.answer_spent_ms = 0.5; }).find("too short so far") != std::string::npos);
+  CHECK(because([](ProbeQuestion& q) { q.life_spent_ms = 1; }).find("had their share") != std::string::npos);
+  CHECK(because([](ProbeQuestion& q) { q.n_probes = 8; }).find("had their share") != std::string::npos);
+  CHECK(because([](ProbeQuestion& q) { q.n_probes = 8, q.life_ms = 201; }).empty());
+  CHECK(because([](ProbeQuestion& q) { q.can_pay = false, q.answer_ms = 1e6; }).find("would not pay if nine drafted tokens in ten stood") != std::string::npos);
+}
+
+TEST("a drafter that could not pay at its best is never asked, with that reason; beside other sequences it may") {
+  const Recording recording;   // the embedded model: with masked diffusion 6 tokens cost 1.4 ms more or less, a plain pass 0.2
+  AcceptanceMeter meter;
+  for (int i = 0; i < 20; ++i) meter.observe(kMaskedDiffusion, 6, 6);
+  for (const double draft_ms : {0.1, 1.0}) {
+    DraftController controller({.n_experts = 8, .n_used = 2, .expert_share = 0.4}, {{.kind = kMaskedDiffusion, .max_length = 6, .draft_share = 0.5, .context_share = 0}});
+    for (int n = 1; n <= 6; ++n) controller.observe_draft(kMaskedDiffusion, n, draft_ms);
+    for (int i = 0; i < 32; ++i) controller.observe_pass({.n_sequences = 1, .n_drafted = i % 8, .n_emitted = 1 + i % 8, .context = 100, .draft_ms = 0, .pass_ms = recording.pass_ms[static_cast<size_t>(i % 8)], .distinct_experts = 0});
+    for (int i = 0; i < 16; ++i) controller.observe_pass({.n_sequences = 1, .n_drafted = 0, .n_emitted = 1, .context = 100, .draft_ms = 0, .pass_ms = recording.pass_ms[0], .distinct_experts = 0});
+    const DraftAnswer answer = controller.choose({{.offer = {kMaskedDiffusion, 6}, .meter = &meter, .limit = 15}}, 15);
+    const char* refused = controller.refuse_probe(kMaskedDiffusion, 6, 1e6, 0);
+    if (draft_ms < 0.5) {
+      CHECK_MSG(answer.lengths[0] > 0, to_text(answer));
+    } else {
+      CHECK_MSG(answer.lengths[0] == 0 && to_text(answer).find("would not pay if nine drafted tokens in ten stood") != std::string::npos, to_text(answer));
+      CHECK(refused != nullptr && to_text(answer).find(refused) != std::string::npos);
+    }
+  }
+}
+
+TEST("a drafter whose context costs more than two percent of a token is fed only when asked for") {
+  CHECK(context_is_cheap({.kind = kMaskedDiffusion, .max_length = 6, .draft_share = 2, .context_share = 0}));
+  CHECK(context_is_cheap({.kind = kBlockDiffusion, .max_length = 15, .draft_share = 0.26, .context_share = 0.012}));   // Qwen3-Coder-30B-A3B and its own
+  CHECK(!context_is_cheap({.kind = kBlockDiffusion, .max_length = 7, .draft_share = 0.6, .context_share = 0.1}));      // the embedded model and its own
+}
+
+TEST("no speed is told against a plain pass that was measured a few times only") {
+  DraftController controller({});
+  for (int i = 0; i < 7; ++i) controller.observe_pass({.n_sequences = 1, .n_drafted = 0, .n_emitted = 1, .context = 10, .draft_ms = 0, .pass_ms = 1, .distinct_experts = 0});
+  CHECK(controller.plain_ms(1, 10) == 0);
+  controller.observe_pass({.n_sequences = 1, .n_drafted = 0, .n_emitted = 1, .context = 10, .draft_ms = 0, .pass_ms = 1, .distinct_experts = 0});
+  CHECK(std::abs(controller.plain_ms(1, 10) - 1) < 1e-9 && controller.plain_ms(2, 10) == 0);
 }
 
 int main(int argc, char** argv) { return conclave::test::run_tests(argc, argv); }

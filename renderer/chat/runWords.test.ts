@@ -30,8 +30,11 @@ describe("drafting in words", () => {
     expect(draftWords(drafted({ draftedTokens: 0, plainMs: 400 / 19 }))?.short).toBe("drafts 1.00×");
     expect(draftWords(drafted({ plainMs: 20 }))?.short).toMatch(/^drafts 0\.95×/);
   });
-  it("claims no speed that was not measured", () =>
-    expect(draftWords(drafted({ plainMs: 0 }))?.short).toMatch(/^drafts \?×/));
+  it("claims no speed that was not measured", () => {
+    expect(draftWords(drafted({ plainMs: 0 }))?.short).toBe("2.10 tok per pass · 3.1 experts instead of 2");
+    expect(draftWords(drafted({ plainMs: 0 }))?.long).toMatch(/one token uses 2\.$/);
+    expect(draftWords(drafted({ plainMs: 0, draftedTokens: 0 }))).toBeNull();
+  });
   it("is silent where it was off, or older than drafting", () => {
     expect(draftWords({ ...drafted({}), draft: { mode: "off", length: 0 } })).toBeNull();
     expect(draftWords({ ...drafted({}), draft: null })).toBeNull();

@@ -33,23 +33,23 @@ export function draftWords({
 }: Run): { readonly short: string; readonly long: string } | null {
   if (draft === null || draft.mode === "off" || timings?.passes === undefined || timings.passes === 0) return null;
   const gain = draftGain(timings);
-  const speed = gain === null ? "?" : formatDecimal(gain, 2);
+  const speed = gain === null ? "" : formatDecimal(gain, 2);
+  const perPlainSecond = formatDecimal(1000 / (timings.plainMs ?? 1), 0);
+  const shortSpeed = gain === null ? [] : [t("chat.draftSpeed", { speed })];
+  const longSpeed = gain === null ? [] : [t("chat.draftSpeedLong", { speed, plain: perPlainSecond })];
+  if (timings.draftedTokens === 0)
+    return gain === null ? null : { short: shortSpeed.join(), long: t("chat.draftNoneWhy") };
   const facts = {
-    speed,
+    accepted: timings.acceptedTokens,
+    drafted: timings.draftedTokens,
     // The token that ends the text took a pass as well, though nobody sees it.
     perPass: formatDecimal((timings.generatedTokens + (stopReason === "end-of-text" ? 1 : 0)) / timings.passes, 2),
     experts: formatDecimal(timings.distinctExperts ?? 0, 1),
     one: timings.expertsUsed ?? 0,
   };
-  if (timings.draftedTokens === 0) return { short: t("chat.draftNone", { speed }), long: t("chat.draftNoneWhy") };
   return {
-    short: t("chat.draftShort", facts),
-    long: t("chat.draftLong", {
-      ...facts,
-      accepted: timings.acceptedTokens,
-      drafted: timings.draftedTokens,
-      plain: gain === null ? "?" : formatDecimal(1000 / (timings.plainMs ?? 1), 0),
-    }),
+    short: [...shortSpeed, t("chat.draftShort", facts)].join(" · "),
+    long: [t("chat.draftLong", facts), ...longSpeed].join(" "),
   };
 }
 
