@@ -1,11 +1,11 @@
 // The answers of the shown thread for the Experts pane. A growing answer changes its text fifty times a second, and the pane
-// need not draw for each: it hears four times a second, and at once when another thread is shown.
+// need not draw for each: it hears once a second, and at once when another thread is shown or an answer begins or ends.
 import { useEffect, useState } from "react";
 import { useChat } from "../chat/chatStore.ts";
 import { branchTo, textOf } from "../chat/thread.ts";
 import type { ShownAnswer } from "../experts/ExpertsPane.tsx";
 
-const slowestMs = 250;
+const slowestMs = 1000;
 
 interface Shown {
   readonly leafId: string | null;
@@ -15,6 +15,12 @@ interface Shown {
 const shownLeaf = (): string | null => {
   const { conversations, openId } = useChat.getState();
   return conversations.find(({ id }) => id === openId)?.activeLeafId ?? null;
+};
+
+/** What the pane hears of at once. */
+const shownEnd = (): string => {
+  const leafId = shownLeaf() ?? "";
+  return `${leafId} ${useChat.getState().messages.get(leafId)?.state ?? ""}`;
 };
 
 function shownNow(): Shown {
@@ -35,11 +41,11 @@ export function useShownAnswers(): readonly ShownAnswer[] {
   const [shown, setShown] = useState(shownNow);
   useEffect(() => {
     let timer: ReturnType<typeof setTimeout> | null = null;
-    let leafId = shownLeaf();
+    let end = shownEnd();
     const refresh = (): void => {
       if (timer !== null) clearTimeout(timer);
       timer = null;
-      leafId = shownLeaf();
+      end = shownEnd();
       setShown(shownNow());
     };
     refresh();
@@ -50,7 +56,7 @@ export function useShownAnswers(): readonly ShownAnswer[] {
         state.openId === before.openId
       )
         return;
-      if (shownLeaf() !== leafId) refresh();
+      if (shownEnd() !== end) refresh();
       else timer ??= setTimeout(refresh, slowestMs);
     });
     return () => {

@@ -20,7 +20,8 @@ import { traceOf } from "./traceStore.ts";
 import { useTrace } from "./useTrace.ts";
 import { WordsView } from "./WordsView.tsx";
 
-const refreshesPerSecond = 10;
+/** The heat map moves more often; numbers that change so fast cannot be read, and cost more to draw. */
+const refreshesPerSecond = 1;
 
 function TokenColours({ layers, children }: { readonly layers: number; readonly children: ReactNode }) {
   const { colourTokens, layer } = useExpertsView();
@@ -58,7 +59,6 @@ export interface ShownAnswer {
 
 interface View {
   readonly trace: ExpertTrace;
-  readonly tokens: number;
   readonly answers: readonly ShownAnswer[];
 }
 
@@ -73,7 +73,8 @@ function ChosenAnswer({ trace, answers }: View) {
 }
 
 function TabBody({ tab, ...view }: View & { readonly tab: ExpertTab }) {
-  const { trace, tokens, answers } = view;
+  const { trace, answers } = view;
+  const { tokens } = useTrace(answers.at(-1)?.id ?? null, refreshesPerSecond);
   switch (tab) {
     case "now":
       return <NowView trace={trace} tokens={tokens} earlier={earlierAnswers(answers)} />;
@@ -153,13 +154,13 @@ export function ExpertsPane({ width, answers }: ExpertsPaneProps) {
     <aside
       aria-label={t("experts.title")}
       style={{ width }}
-      className="flex h-full shrink-0 flex-col gap-3 overflow-y-auto border-l border-line bg-surface p-3"
+      className="flex h-full shrink-0 flex-col gap-3 overflow-y-auto border-l border-line bg-surface p-3 contain-content"
     >
       <h2 className="text-sm font-semibold">{t("experts.title")}</h2>
       {trace === null || tokens === 0 ? (
         <p className="text-muted">{empty}</p>
       ) : (
-        <TraceTabs trace={trace} tokens={tokens} answers={answers} />
+        <TraceTabs trace={trace} answers={answers} />
       )}
       {last !== undefined && <TraceStorage conversationId={last.conversationId} growing={last.generating} />}
     </aside>

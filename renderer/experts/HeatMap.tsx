@@ -1,10 +1,12 @@
-// Layers x experts on a canvas: one cell per expert, stronger for chosen more often. Redrawn when its counts change (the pane
-// refreshes at most ten times a second); arrow keys and the pointer read single cells.
-import { useMemo, useState, type KeyboardEvent, type PointerEvent } from "react";
+// Layers x experts on a canvas: one cell per expert, stronger for chosen more often. While an answer grows its cells are painted
+// ten times a second, past React; arrow keys and the pointer read single cells.
+import { useEffect, useMemo, useRef, useState, type KeyboardEvent, type PointerEvent, type RefObject } from "react";
 import { t } from "../i18n/texts.ts";
 import { formatDecimal, formatPercent } from "../ui/format.ts";
+import type { Counted } from "./counted.ts";
 import type { ExpertPlace } from "./expertTrace.ts";
-import { PixelGrid } from "./PixelGrid.tsx";
+import { PixelGrid, type Paint } from "./PixelGrid.tsx";
+import { onTraces } from "./traceStore.ts";
 
 interface HeatMapProps {
   /** [layers * experts] */
@@ -19,16 +21,21 @@ interface HeatMapProps {
   /** Of a layer at most, in px. */
   readonly tallest?: number;
   readonly label?: string;
+  /** Of a growing answer: what is counted this moment. */
+  readonly live?: () => Counted;
 }
 
+const paintMs = 100;
 const gridHeight = 320;
 const tallestRow = 22;
 
 const cellHeight = (layers: number, tallest: number): number =>
   Math.max(3, Math.min(tallest, Math.floor(gridHeight / Math.max(1, layers))));
 
+type Placed = Pick<HeatMapProps, "counts" | "experts" | "used" | "tokens" | "logScale">;
+
 /** Choices as places on the ramp, 0..1. Four times the uniform share is its end: no expert looks hotter than it reads. */
-function rampPlaces({ counts, experts, used, tokens, logScale }: HeatMapProps): Float64Array {
+function rampPlaces({ counts, experts, used, tokens, logScale }: Placed): Float64Array {
   const ceiling = Math.min(1, (4 * used) / experts);
   return counts.map((count) => {
     const linear = tokens === 0 ? 0 : Math.min(1, count / tokens / ceiling);
@@ -71,12 +78,35 @@ function Cursor({ cell, layers, experts }: { cell: ExpertPlace; layers: number; 
   );
 }
 
+/** Paints what is counted now, a little after traces grew. */
+function useLivePaint(paint: RefObject<Paint | null>, { live, experts, logScale }: HeatMapProps): void {
+  useEffect(() => {
+    if (live === undefined) return;
+    let timer: ReturnType<typeof setTimeout> | undefined;
+    const draw = (): void => {
+      timer = undefined;
+      const { counts, tokens, choices } = live();
+      const used = choices / Math.max(1, tokens);
+      paint.current?.(rampPlaces({ counts, experts, used, tokens, logScale }));
+    };
+    const stop = onTraces(() => {
+      if (!document.hidden) timer ??= setTimeout(draw, paintMs);
+    });
+    return () => {
+      stop();
+      clearTimeout(timer);
+    };
+  }, [paint, live, experts, logScale]);
+}
+
 export function HeatMap(props: HeatMapProps) {
   const { counts, layers, experts, used, tokens, logScale, tallest = tallestRow } = props;
   const [cell, setCell] = useState<ExpertPlace | null>(null);
   // The totals of an answer grow in place: `tokens` says that they did.
   // oxlint-disable-next-line react/exhaustive-deps
   const places = useMemo(() => rampPlaces(props), [counts, experts, used, tokens, logScale]);
+  const paint = useRef<Paint>(null);
+  useLivePaint(paint, props);
   const place = (layer: number, expert: number): ExpertPlace => ({
     layer: Math.min(layers - 1, Math.max(0, layer)),
     expert: Math.min(experts - 1, Math.max(0, expert)),
@@ -105,6 +135,7 @@ export function HeatMap(props: HeatMapProps) {
         <PixelGrid
           label={props.label ?? t("experts.heatMap", { layers, experts, tokens })}
           values={places}
+          paint={paint}
           columns={experts}
           rows={layers}
           height={layers * cellHeight(layers, tallest)}

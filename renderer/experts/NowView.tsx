@@ -1,8 +1,7 @@
 // The heat map and its tables: what the experts do in the chosen window.
-import { memo, useEffect, useMemo, useState } from "react";
+import { memo, useCallback, useEffect, useMemo, useState } from "react";
 import { t } from "../i18n/texts.ts";
 import { formatDecimal, formatPercent } from "../ui/format.ts";
-import { useSlowly } from "../ui/useSlowly.ts";
 import { CellTable } from "./CellTable.tsx";
 import type { Counted } from "./counted.ts";
 import { conversationCounts } from "./countsStore.ts";
@@ -14,10 +13,8 @@ import { HeatMap } from "./HeatMap.tsx";
 import { meanEntropy, slotsUsed, topExperts } from "./statistics.ts";
 
 const tableRows = 8;
-/** The heat map moves ten times a second; numbers that change so fast cannot be read, and cost more to draw. */
-const numbersMs = 500;
 
-function WindowChoice() {
+const WindowChoice = memo(function WindowChoice() {
   const chosen = useExpertsView((view) => view.window);
   return (
     <div role="radiogroup" aria-label={t("experts.window")} className="flex rounded-md border border-line p-0.5">
@@ -38,7 +35,7 @@ function WindowChoice() {
       ))}
     </div>
   );
-}
+});
 
 /** What the chosen window holds. The conversation's earlier answers come from the database, once. */
 function useCounted(
@@ -46,7 +43,7 @@ function useCounted(
   trace: ExpertTrace,
   tokens: number,
   earlier: readonly string[],
-): Counted {
+): { readonly counted: Counted; readonly live: () => Counted } {
   const [before, setBefore] = useState<Counted | null>(null);
   const wanted = id === "conversation" ? earlier.join(" ") : "";
   useEffect(() => {
@@ -60,11 +57,10 @@ function useCounted(
       stale = true;
     };
   }, [wanted]);
-  return useMemo(() => {
-    return addCounted(countedOfLast(trace, most), before);
-    // `tokens` stands for the trace's growth, which its identity does not show.
-    // oxlint-disable-next-line react/exhaustive-deps
-  }, [trace, tokens, most, before]);
+  const live = useCallback(() => addCounted(countedOfLast(trace, most), before), [trace, most, before]);
+  // `tokens` stands for the trace's growth, which its identity does not show.
+  // oxlint-disable-next-line react/exhaustive-deps
+  return useMemo(() => ({ counted: live(), live }), [live, tokens]);
 }
 
 interface NumbersProps {
@@ -113,13 +109,12 @@ interface NowViewProps {
 export function NowView({ trace, tokens, earlier }: NowViewProps) {
   const { window: windowId, logScale } = useExpertsView();
   const window = traceWindows.find(({ id }) => id === windowId) ?? traceWindows[2];
-  const counted = useCounted(window, trace, tokens, earlier);
+  const { counted, live } = useCounted(window, trace, tokens, earlier);
   const { moeLayers: layers, expertCount: experts } = trace;
-  const slow = useSlowly(counted, numbersMs);
   const used = counted.tokens === 0 ? trace.expertsUsed : counted.choices / counted.tokens;
   return (
     <>
-      <Summary trace={trace} counted={slow} />
+      <Summary trace={trace} counted={counted} />
       <WindowChoice />
       <HeatMap
         counts={counted.counts}
@@ -128,6 +123,7 @@ export function NowView({ trace, tokens, earlier }: NowViewProps) {
         used={used}
         tokens={counted.tokens}
         logScale={logScale}
+        live={live}
       />
       <label className="flex items-center gap-2 text-[13px]">
         <input
@@ -137,7 +133,7 @@ export function NowView({ trace, tokens, earlier }: NowViewProps) {
         />
         {t("experts.logScale")}
       </label>
-      <TopExperts trace={trace} counted={slow} />
+      <TopExperts trace={trace} counted={counted} />
       <CellTable counted={counted} layers={layers} experts={experts} />
     </>
   );

@@ -1,5 +1,5 @@
 // What the stored traces take, and the way to be rid of them.
-import { useEffect, useState } from "react";
+import { memo, useEffect, useState } from "react";
 import { t } from "../i18n/texts.ts";
 import { client } from "../platform/client.ts";
 import { reportError } from "../platform/toasts.ts";
@@ -35,12 +35,17 @@ function useStorage(conversationId: string, growing: boolean): Storage | null {
 const linkLook =
   "min-h-6 min-w-6 rounded px-1 text-accent hover:underline disabled:text-muted disabled:no-underline disabled:opacity-60";
 
+const rows = [
+  ["conversation", "experts.tracesHere", "experts.clearTraces"],
+  ["all", "experts.tracesAll", "experts.clearAllTraces"],
+] as const;
+
 interface TraceStorageProps {
   readonly conversationId: string;
   readonly growing: boolean;
 }
 
-export function TraceStorage({ conversationId, growing }: TraceStorageProps) {
+export const TraceStorage = memo(function TraceStorage({ conversationId, growing }: TraceStorageProps) {
   const storage = useStorage(conversationId, growing);
   const [asking, setAsking] = useState<"conversation" | "all" | null>(null);
   if (storage === null) return null;
@@ -52,28 +57,19 @@ export function TraceStorage({ conversationId, growing }: TraceStorageProps) {
   const size = (which: "conversation" | "all"): string => formatBytes(storage[which].bytes);
   return (
     <footer className="mt-auto flex flex-col gap-1 border-t border-line pt-2 text-xs text-muted">
-      <p className="flex justify-between gap-2">
-        {t("experts.tracesHere", { size: size("conversation") })}
-        <button
-          type="button"
-          disabled={growing || storage.conversation.answers === 0}
-          className={linkLook}
-          onClick={() => setAsking("conversation")}
-        >
-          {t("experts.clearTraces")}
-        </button>
-      </p>
-      <p className="flex justify-between gap-2">
-        {t("experts.tracesAll", { size: size("all") })}
-        <button
-          type="button"
-          disabled={growing || storage.all.answers === 0}
-          className={linkLook}
-          onClick={() => setAsking("all")}
-        >
-          {t("experts.clearAllTraces")}
-        </button>
-      </p>
+      {rows.map(([which, words, clearWords]) => (
+        <p key={which} className="flex justify-between gap-2">
+          {t(words, { size: size(which) })}
+          <button
+            type="button"
+            disabled={growing || storage[which].answers === 0}
+            className={linkLook}
+            onClick={() => setAsking(which)}
+          >
+            {t(clearWords)}
+          </button>
+        </p>
+      ))}
       {asking !== null && (
         <Modal
           open
@@ -92,4 +88,4 @@ export function TraceStorage({ conversationId, growing }: TraceStorageProps) {
       )}
     </footer>
   );
-}
+});

@@ -1,4 +1,5 @@
-// A message's trace for a component, refreshed at most `perSecond` times, and not at all while the page is hidden.
+// A message's trace for a component, seen as soon as it begins, refreshed at most `perSecond` times, and not at all while the page
+// is hidden.
 import { useEffect, useState } from "react";
 import type { ExpertTrace } from "./expertTrace.ts";
 import { onTraces, traceOf } from "./traceStore.ts";
@@ -12,14 +13,18 @@ export function useTrace(messageId: string | null, perSecond: number): Seen {
   const [seen, setSeen] = useState<Seen>({ trace: null, tokens: 0 });
   useEffect(() => {
     let timer: ReturnType<typeof setTimeout> | null = null;
+    let begun = false;
     const refresh = (): void => {
       timer = null;
       const trace = messageId === null ? null : traceOf(messageId);
       const tokens = trace?.tokens ?? 0;
+      begun = tokens > 0;
       setSeen((before) => (before.trace === trace && before.tokens === tokens ? before : { trace, tokens }));
     };
     const schedule = (): void => {
-      if (!document.hidden) timer ??= setTimeout(refresh, 1000 / perSecond);
+      if (document.hidden) return;
+      if (begun) timer ??= setTimeout(refresh, 1000 / perSecond);
+      else refresh();
     };
     refresh();
     const stop = onTraces(schedule);

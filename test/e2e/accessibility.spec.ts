@@ -3,7 +3,7 @@ import type { Page } from "@playwright/test";
 import { answers, composer, firstWords, makeAnswersLong, questions, send, waitUntilDone } from "./chat.ts";
 import { expect, test } from "./conclaveApp.ts";
 import { cutOff, picture, violations } from "./looks.ts";
-import { screens } from "./screens.ts";
+import { everyScreen } from "./screens.ts";
 import { textsOf } from "./texts.ts";
 
 const t = textsOf("en");
@@ -120,7 +120,7 @@ for (const [look, media] of [
     test.setTimeout(180_000);
     await page.emulateMedia(media);
     const found: string[] = [];
-    for (const { name, open, close } of screens) {
+    for (const { name, open, close } of everyScreen) {
       await open(page, t);
       await page.screenshot({ path: picture(`axe/${look.replaceAll(/\W+/g, "-")}-${name}.png`) });
       for (const violation of await violations(page)) found.push(`${name}: ${violation}`);
@@ -193,7 +193,7 @@ test("a screen reader hears the beginning and the end of an answer, and no singl
 test("at 200 % on a screen of 1440 x 900 every screen fits", async ({ conclaveApp: { page } }) => {
   await page.setViewportSize({ width: 720, height: 450 });
   const found: string[] = [];
-  for (const { name, open, close } of screens) {
+  for (const { name, open, close } of everyScreen) {
     await open(page, t);
     await page.screenshot({ path: picture(`zoom-200/${name}.png`) });
     for (const text of await cutOff(page)) found.push(`${name}: ${text}`);

@@ -10,6 +10,13 @@ export const questions = (page: Page): Locator => conversation(page).getByRole("
 export const sidebar = (page: Page): Locator => page.getByRole("navigation", { name: "Conversations" });
 export const experts = (page: Page): Locator => page.getByRole("complementary", { name: "Experts" });
 
+/** Starts the app anew and opens the conversation that stands first. */
+export async function restartAndReopen(app: ConclaveApp): Promise<Page> {
+  const page = await app.restart();
+  await sidebar(page).getByRole("listitem").first().getByRole("button").first().click();
+  return page;
+}
+
 /** Sends and returns the new answer, which has only begun. */
 export async function send(page: Page, text: string): Promise<Locator> {
   const before = await answers(page).count();

@@ -2,7 +2,7 @@
 // or no models, refused with the reason.
 import { join } from "node:path";
 import type { Locator, Page } from "@playwright/test";
-import { send, waitUntilDone } from "./chat.ts";
+import { restartAndReopen, send, waitUntilDone } from "./chat.ts";
 import { expect, test } from "./conclaveApp.ts";
 import { repositoryRoot } from "./entries/entry.ts";
 
@@ -42,14 +42,7 @@ test("drafted tokens are tinted and accounted for, also after a restart", async 
   await expect(marked.first()).toBeVisible();
   const words = await marked.allInnerTexts();
 
-  page = await conclaveApp.restart();
-  await page
-    .getByRole("navigation", { name: "Conversations" })
-    .getByRole("listitem")
-    .first()
-    .getByRole("button")
-    .first()
-    .click();
+  page = await restartAndReopen(conclaveApp);
   const again = page.getByRole("article", { name: "Answer" }).nth(1);
   await expect(again.getByRole("button", { name: /^drafts \d\.\d\d× · / })).toBeVisible();
   await expect.poll(() => again.getByTestId("drafted-text").locator("mark").allInnerTexts()).toEqual(words);

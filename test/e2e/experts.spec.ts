@@ -1,7 +1,7 @@
 // The Experts pane moves with the answer, and the words take the colours of their experts.
 import { readFile } from "node:fs/promises";
 import type { Page } from "@playwright/test";
-import { experts, firstWords, makeAnswersLong, send, waitUntilDone } from "./chat.ts";
+import { experts, firstWords, makeAnswersLong, restartAndReopen, send, waitUntilDone } from "./chat.ts";
 import { expect, test } from "./conclaveApp.ts";
 import { violations } from "./looks.ts";
 
@@ -72,14 +72,7 @@ test("words take the colour of their first expert, which differs by layer, and k
   await experts(page).getByRole("combobox", { name: "Layer" }).selectOption("3");
   await expect.poll(chosen).not.toEqual(first);
 
-  page = await conclaveApp.restart();
-  await page
-    .getByRole("navigation", { name: "Conversations" })
-    .getByRole("listitem")
-    .first()
-    .getByRole("button")
-    .first()
-    .click();
+  page = await restartAndReopen(conclaveApp);
   await experts(page).getByLabel("Colour tokens by first expert").check();
   await experts(page).getByRole("combobox", { name: "Layer" }).selectOption("0");
   await expect

@@ -136,11 +136,16 @@ export const screens: readonly Screen[] = [
   },
 ];
 
-/** The expert panel's other views, over the answer that is open: for pictures. They show single words of the model's, so no language can be told from them. */
-export const expertViews: readonly Screen[] = ["tokens", "load", "repeats", "together", "words", "topics", "steer"].map(
+/** The expert panel's other views, over the answer that is open. They show single words of the model's, so no language can be told from them. */
+const expertViews: readonly Screen[] = ["tokens", "load", "repeats", "together", "words", "topics", "steer"].map(
   (name) => ({
     name: `experts-${name}`,
     open: (page, t) => expertTab(page, t, name),
     close: (page, t) => expertTab(page, t, "now"),
   }),
+);
+
+/** All of them, where what is judged does not depend on words. */
+export const everyScreen: readonly Screen[] = screens.flatMap((screen) =>
+  screen.name === "answer" ? [screen, ...expertViews] : [screen],
 );

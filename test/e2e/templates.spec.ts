@@ -3,7 +3,7 @@
 import { readdirSync, readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import type { FileChooser, Locator, Page } from "@playwright/test";
-import { answers, composer, makeAnswersLong, send, sidebar, waitUntilDone, wordsOf } from "./chat.ts";
+import { answers, composer, makeAnswersLong, restartAndReopen, send, sidebar, waitUntilDone, wordsOf } from "./chat.ts";
 import { expect, test } from "./conclaveApp.ts";
 import { choose, picture, violations } from "./looks.ts";
 
@@ -51,8 +51,7 @@ test("a slash and a few letters choose a template, which asks for its values and
   await waitUntilDone(page, await send(page, "A fox went out and came back."));
   expect(await systemPromptOf(page)).toContain("Form: bullet points. Length: at most 40 words.");
 
-  const again = await conclaveApp.restart();
-  await sidebar(again).getByRole("listitem").first().getByRole("button").first().click();
+  const again = await restartAndReopen(conclaveApp);
   await expect(takeAway(again, "Summariser")).toBeVisible();
   await takeAway(again, "Summariser").click();
   await expect(takeAway(again, "Summariser")).toHaveCount(0);

@@ -10,7 +10,7 @@ import { expect, test } from "./conclaveApp.ts";
 import { repositoryRoot } from "./entries/entry.ts";
 import { choose } from "./looks.ts";
 import { film, showPointer, toWebm } from "./recording.ts";
-import { expertViews, screens } from "./screens.ts";
+import { everyScreen } from "./screens.ts";
 import { smallPng } from "./smallPng.ts";
 import { textsOf } from "./texts.ts";
 
@@ -35,9 +35,7 @@ async function someHistory(page: Page): Promise<void> {
   await page.keyboard.press("Control+Shift+o");
 }
 
-const pictured = screens
-  .filter(({ minor }) => minor !== true)
-  .flatMap((screen) => (screen.name === "answer" ? [screen, ...expertViews] : [screen]));
+const pictured = everyScreen.filter(({ minor }) => minor !== true);
 
 async function keep(page: Page, name: string): Promise<void> {
   writeFileSync(join(folder, `${name}.png`), smallPng(await page.screenshot()));

@@ -1,5 +1,5 @@
 // What the model is given of an attachment, to be read: as text, or as a table.
-import { useEffect, useState } from "react";
+import { useEffect, useState, type ReactNode } from "react";
 import type { Attachment } from "../../../electron/contract/attachments.ts";
 import { client } from "../../platform/client.ts";
 import { saveFile } from "../../platform/files.ts";
@@ -32,38 +32,41 @@ export function piecesOf(text: string): string[] {
   return [...pieces, text.slice(start)];
 }
 
-function TextBody({ text }: { readonly text: string }) {
+function ScrollRegion({ label, children }: { readonly label: string; readonly children: ReactNode }) {
   return (
     <div
       // Scrollable content must be reachable by keyboard (WCAG 2.1.1).
       // oxlint-disable-next-line jsx-a11y/no-noninteractive-tabindex
       tabIndex={0}
       role="region"
-      aria-label={t("attachments.text")}
-      className="max-h-[58vh] overflow-auto rounded-lg border border-line bg-surface p-3"
+      aria-label={label}
+      className="max-h-[58vh] overflow-auto rounded-lg border border-line"
     >
-      {piecesOf(text).map((piece, index) => (
-        // Pieces of a text that never changes: their places are their names.
-        // oxlint-disable-next-line react/no-array-index-key
-        <pre key={index} className="text-piece font-mono text-[13px] leading-5 wrap-anywhere whitespace-pre-wrap">
-          {piece}
-        </pre>
-      ))}
+      {children}
     </div>
+  );
+}
+
+function TextBody({ text }: { readonly text: string }) {
+  return (
+    <ScrollRegion label={t("attachments.text")}>
+      <div className="bg-surface p-3">
+        {piecesOf(text).map((piece, index) => (
+          // Pieces of a text that never changes: their places are their names.
+          // oxlint-disable-next-line react/no-array-index-key
+          <pre key={index} className="text-piece font-mono text-[13px] leading-5 wrap-anywhere whitespace-pre-wrap">
+            {piece}
+          </pre>
+        ))}
+      </div>
+    </ScrollRegion>
   );
 }
 
 function TableBody({ table }: { readonly table: CsvTable }) {
   const [head = [], ...rows] = table.rows.map((row) => row.slice(0, shownColumns));
   return (
-    <div
-      // Scrollable content must be reachable by keyboard (WCAG 2.1.1).
-      // oxlint-disable-next-line jsx-a11y/no-noninteractive-tabindex
-      tabIndex={0}
-      role="region"
-      aria-label={t("attachments.table")}
-      className="max-h-[58vh] overflow-auto rounded-lg border border-line"
-    >
+    <ScrollRegion label={t("attachments.table")}>
       <table className="border-collapse text-[13px]">
         <thead>
           <tr>
@@ -93,7 +96,7 @@ function TableBody({ table }: { readonly table: CsvTable }) {
           ))}
         </tbody>
       </table>
-    </div>
+    </ScrollRegion>
   );
 }
 
