@@ -53,7 +53,7 @@ int64_t context_of(std::span<ActiveRequest* const> decoding) {
 Drafting::Drafting(LoadedModel& model)
     : model_(model), enabled_(!model.is_plain() && !model.cache().is_recurrent()), log_(debug_switch_int("CONCLAVE_DRAFT_LOG", 0, 1) == 1), costs_(costs_of(model)), controller_(shape_of(model), costs_) {
   for (const DrafterCosts& costs : costs_) {
-    if (log_ && !context_is_cheap(costs)) std::fprintf(stderr, "conclave: %s is left out unless asked for: what it must be told of each token weighs %.0f %% of the token\n", draft_kind_name(costs.kind), 100 * costs.context_share);
+    if (log_ && !context_is_cheap(costs)) std::fprintf(stderr, "conclave: %s is left out unless a length is asked for: what it must be told of each token weighs %.0f %% of the token\n", draft_kind_name(costs.kind), 100 * costs.context_share);
   }
 }
 
@@ -84,10 +84,11 @@ Drafter* Drafting::model_for(DraftState& state) const {
   return found;
 }
 
-/// A drafter that reads tokens needs no feeding, and one that costs too much of a small model's pass is fed only when it was asked for.
+/// A drafter that reads tokens needs no feeding, and one that costs too much of a small model's pass is fed only where a length was asked
+/// for: as many as pay would be none.
 bool Drafting::feeds(const DraftState& state, size_t model) const {
   if (context_is_cheap(costs_[model])) return true;
-  return state.options.mode == DraftMode::kAuto ? state.options.length > 0 : state.options.mode == DraftMode::kBlockDiffusion;
+  return state.options.length > 0 && (state.options.mode == DraftMode::kAuto || state.options.mode == DraftMode::kBlockDiffusion);
 }
 
 bool Drafting::is_fed(const DraftState& state) const {

@@ -513,7 +513,7 @@ TEST("what plain decoding would have taken is what it took where nothing was dra
   CHECK_MSG(wrong.n_drafted > 200 && told(wrong) > 0.05 && told(wrong) < 0.9, std::to_string(told(wrong)));
 }
 
-TEST("a small model's block drafter is fed only for requests that ask for it, and finds its context whole when they do") {
+TEST("a small model's block drafter is fed only where a length is asked for, and finds its context whole when they do") {
   const TemporaryFile block = RandomDrafter{}.write();
   EngineOptions options = options_for(kEmbedded, false);
   options.drafters = {block.path};
@@ -522,7 +522,7 @@ TEST("a small model's block drafter is fed only for requests that ask for it, an
   const auto drafted = [&](Engine& by) { return run(by, request_for(prompt, 12, {DraftMode::kBlockDiffusion, 3})); };
   const auto expected = drafted(*Engine::open(options));
   CHECK(run(*engine, request_for(prompt, 12, {DraftMode::kAuto, 0}))->timings.n_reused == 0);
-  CHECK(run(*engine, request_for(prompt, 12, {}))->timings.n_reused > 0);          // both without the drafter's rows
+  for (const DraftMode mode : {DraftMode::kOff, DraftMode::kBlockDiffusion}) CHECK(run(*engine, request_for(prompt, 12, {mode, 0}))->timings.n_reused > 0);   // all without its rows
   const auto fed = drafted(*engine);
   CHECK(fed->timings.n_reused == 0 && fed->tokens == expected->tokens);
   CHECK(drafted(*engine)->timings.n_reused > 0);

@@ -468,7 +468,7 @@ TEST("a drafter that could not pay at its best is never asked, with that reason;
   }
 }
 
-TEST("a drafter whose context costs more than two percent of a token is fed only when asked for") {
+TEST("a drafter whose context costs more than two percent of a token is not worth it unasked") {
   CHECK(context_is_cheap({.kind = kMaskedDiffusion, .max_length = 6, .draft_share = 2, .context_share = 0}));
   CHECK(context_is_cheap({.kind = kBlockDiffusion, .max_length = 15, .draft_share = 0.26, .context_share = 0.012}));   // Qwen3-Coder-30B-A3B and its own
   CHECK(!context_is_cheap({.kind = kBlockDiffusion, .max_length = 7, .draft_share = 0.6, .context_share = 0.1}));      // the embedded model and its own

@@ -72,8 +72,12 @@ const say = (line: string): void => void process.stderr.write(`${line}\n`);
 interface Way {
   readonly name: string;
   readonly mode: Native.DraftMode;
+  /** Tokens drafted at each step; 0: as many as pay. Fixed ones show what the drafts are worth, in one round of ten. */
+  readonly length: number;
   readonly engine: Native.Engine;
 }
+
+const fixedLength = 4;
 
 /** Positions whose acceptance is shown. */
 const shownPositions = 8;
@@ -81,7 +85,7 @@ const shownPositions = 8;
 /** What one way came to on one set. */
 class Tally {
   /** Of each round: decoding after the first token, whose time is the prompt's; and what plain decoding took. */
-  readonly rounds: { tokens: number; ms: number; plainMs: number }[] = [];
+  readonly #byRound = new Map<number, { tokens: number; ms: number; plainMs: number }>();
   emitted = 0;
   passes = 0;
   drafted = 0;
@@ -92,7 +96,8 @@ class Tally {
   readonly stoodAt: number[] = [];
 
   add(round: number, { reason, timings }: Answer, plain: readonly Answer[]): void {
-    const sums = (this.rounds[round] ??= { tokens: 0, ms: 0, plainMs: 0 });
+    const sums = this.#byRound.get(round) ?? { tokens: 0, ms: 0, plainMs: 0 };
+    this.#byRound.set(round, sums);
     sums.tokens += Math.max(0, timings.generatedTokens - 1);
     sums.ms += timings.decodeMs;
     sums.plainMs += plain.reduce((sum, one) => sum + one.timings.decodeMs, 0) / plain.length;
@@ -107,6 +112,10 @@ class Tally {
       this.triedAt[at] = (this.triedAt[at] ?? 0) + (timings.triedAt[at] ?? 0);
       this.stoodAt[at] = (this.stoodAt[at] ?? 0) + (timings.stoodAt[at] ?? 0);
     }
+  }
+
+  get rounds(): { tokens: number; ms: number; plainMs: number }[] {
+    return [...this.#byRound.values()];
   }
 
   get decodeMs(): number {
@@ -139,7 +148,7 @@ interface Answer {
 
 function answer(
   engine: Native.Engine,
-  mode: Native.DraftMode,
+  draft: { readonly mode: Native.DraftMode; readonly length?: number },
   tokens: Uint32Array,
   stopTokens: Uint32Array,
   options: Options,
@@ -150,7 +159,7 @@ function answer(
     stopTokens,
     maxTokens: options.tokens,
     sampler: { temperature: options.temperature, seed: 1 },
-    draft: { mode },
+    draft,
   };
   return new Promise((resolve, reject) => {
     engine.request(request, (batch) => {
@@ -169,6 +178,7 @@ async function openWays(addon: typeof Native, options: Options): Promise<Way[]> 
   const open = async (name: string, mode: Native.DraftMode, drafters: readonly string[]): Promise<Way> => ({
     name,
     mode,
+    length: 0,
     engine: await addon.Engine.open({ path: options.model, threads: options.threads, context: 2048, drafters }),
   });
   const ways = [await open("plain", "off", []), await open("look-up", "lookup", [])];
@@ -176,7 +186,11 @@ async function openWays(addon: typeof Native, options: Options): Promise<Way[]> 
   if (present.dflash) ways.push(await open("DFlash", "dflash", [dflash]));
   const all = [...(present.dflash ? [dflash] : []), ...(present.mdlm ? [mdlm] : [])];
   ways.push(await open("auto", "auto", all));
-  return ways;
+  const fixed = ways.filter(({ mode }) => mode === "mdlm" || mode === "dflash");
+  return [
+    ...ways,
+    ...fixed.map((way) => ({ ...way, name: `${way.name}, ${fixedLength} tokens`, length: fixedLength })),
+  ];
 }
 
 type Results = ReadonlyMap<string, ReadonlyMap<string, Tally>>;
@@ -187,9 +201,9 @@ async function measure(addon: typeof Native, options: Options): Promise<Results>
   const ways = await openWays(addon, options);
   const results = new Map(promptSets.map(({ name }) => [name, new Map(ways.map((way) => [way.name, new Tally()]))]));
   const expected = new Map<string, string>();
-  const ask = async ({ name, engine }: Way, mode: Native.DraftMode, prompt: string): Promise<Answer> => {
+  const ask = async ({ name, engine, length }: Way, mode: Native.DraftMode, prompt: string): Promise<Answer> => {
     const tokens = text.encoder.encode([{ role: "user", content: prompt }], new Date());
-    const given = await answer(engine, mode, tokens, stopTokens, options);
+    const given = await answer(engine, mode === "off" ? { mode } : { mode, length }, tokens, stopTokens, options);
     const words = given.tokens.join(" ");
     if (words !== (expected.get(prompt) ?? words)) throw new Error(`${name} answers "${prompt}" with other tokens`);
     expected.set(prompt, words);
@@ -206,20 +220,18 @@ async function measure(addon: typeof Native, options: Options): Promise<Results>
         turn += 1;
         for (let i = 0; i < ways.length; i++) {
           const way = ways[(i + turn) % ways.length];
-          if (way === undefined) continue;
+          if (way === undefined || (way.length > 0 && round % 10 !== 1)) continue;
+          await ask(way, "off", prompt); // the caches held another engine's weights
           const before = await ask(way, "off", prompt);
           const drafted = await ask(way, way.mode, prompt);
           const after = await ask(way, "off", prompt);
-          results
-            .get(name)
-            ?.get(way.name)
-            ?.add(round - 1, drafted, [before, after]);
+          results.get(name)?.get(way.name)?.add(round, drafted, [before, after]);
         }
       }
     }
     say(`round ${round} of ${options.rounds}`);
   }
-  for (const { engine } of ways) await engine.close();
+  for (const engine of new Set(ways.map((way) => way.engine))) await engine.close();
   return results;
 }
 
