@@ -22,7 +22,11 @@ export const useContext = create<ContextStore>()(() => ({ use: null, loads: 0 })
 export function startContextStore(): void {
   client.models.on("loadedChanged", (loaded) => {
     if (loaded.state === "loading") return;
-    useContext.setState(({ loads }) => ({ loads: loads + 1 }));
+    // A model is loaded by the message that needs it, and while that is answered nothing is asked: its size is known all the same.
+    useContext.setState(({ loads, use }) => ({
+      loads: loads + 1,
+      use: use !== null && loaded.state === "ready" ? { ...use, context: loaded.context } : use,
+    }));
   });
 }
 

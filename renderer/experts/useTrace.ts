@@ -1,8 +1,10 @@
-// A message's trace for a component, seen as soon as it begins, refreshed at most `perSecond` times, and not at all while the page
-// is hidden.
+// A message's trace for a component, seen as soon as it begins, refreshed at most `perSecond` times (more often at first, when each
+// token changes the figures most), and not at all while the page is hidden.
 import { useEffect, useState } from "react";
 import type { ExpertTrace } from "./expertTrace.ts";
 import { onTraces, traceOf } from "./traceStore.ts";
+
+const firstPauseMs = 100;
 
 interface Seen {
   readonly trace: ExpertTrace | null;
@@ -14,6 +16,7 @@ export function useTrace(messageId: string | null, perSecond: number): Seen {
   useEffect(() => {
     let timer: ReturnType<typeof setTimeout> | null = null;
     let begun = false;
+    let pauseMs = firstPauseMs;
     const refresh = (): void => {
       timer = null;
       const trace = messageId === null ? null : traceOf(messageId);
@@ -23,8 +26,11 @@ export function useTrace(messageId: string | null, perSecond: number): Seen {
     };
     const schedule = (): void => {
       if (document.hidden) return;
-      if (begun) timer ??= setTimeout(refresh, 1000 / perSecond);
-      else refresh();
+      if (!begun) refresh();
+      else if (timer === null) {
+        timer = setTimeout(refresh, Math.min(pauseMs, 1000 / perSecond));
+        pauseMs *= 2;
+      }
     };
     refresh();
     const stop = onTraces(schedule);

@@ -157,7 +157,7 @@ test("a conversation with the panel moving", async ({ conclaveApp, chromiumBrows
     await firstWords(other, 20);
     await page.mouse.move(700, 300, { steps: 25 });
     await waitUntilDone(page, other);
-    await look(2);
+    await look(3);
   }).finally(goOn);
   expect(taken.seconds).toBeGreaterThan(30);
   expect(taken.seconds).toBeLessThan(70);
