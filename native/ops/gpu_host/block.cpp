@@ -52,7 +52,7 @@ class Block {
   bool can_run(const Thread& thread, int index) const;
   void go_on();                      // to whoever can run; returns when the caller can
   void leave();                      // the caller is done
-  [[noreturn]] void stop(std::string failure);
+  [[noreturn]] void stop();          // the block failed, as failure_ says
   void arrive(uint64_t& round, int& n_arrived, int n, Site& first_site, State state, const Site& site);
   std::string stuck() const;
 
@@ -103,16 +103,15 @@ void Block::run(const char* kernel, BlockIndex index, int n_threads, size_t shar
 void Block::thread_main() {
   Block& self = block();
   const int thread = self.now_;
-  std::string failure;
   try {
     // Shared memory begins at a multiple of 16, as devices have it.
     unsigned char* base = self.shared_.data() + (16 - reinterpret_cast<uintptr_t>(self.shared_.data()) % 16) % 16;
     const auto* bytes = reinterpret_cast<const std::byte*>(base);
     self.body_(self.context_, thread, {base, {bytes, bytes + self.shared_.size() - 16}});
   } catch (const std::exception& error) {
-    failure = error.what();
+    self.failure_ = error.what();
   }
-  if (!failure.empty()) self.stop(std::move(failure));
+  if (!self.failure_.empty()) self.stop();
   self.leave();
 }
 
@@ -137,7 +136,8 @@ void Block::go_on() {
     if (next != from) Fiber::switch_to(threads_[static_cast<size_t>(from)].fiber, thread.fiber);
     return;
   }
-  stop(stuck());
+  failure_ = stuck();
+  stop();
 }
 
 void Block::leave() {
@@ -147,8 +147,8 @@ void Block::leave() {
   std::abort();   // nobody switches back
 }
 
-void Block::stop(std::string failure) {
-  failure_.swap(failure);   // what the other threads' stacks hold is plain data and needs no unwinding
+/// The stacks are left as they are: what they hold then must be plain data, for nothing unwinds them.
+void Block::stop() {
   Fiber::switch_to(threads_[static_cast<size_t>(now_)].fiber, caller_);
   std::abort();   // nobody switches back
 }
