@@ -16,6 +16,7 @@
 #endif
 
 #if defined(__SANITIZE_ADDRESS__)
+#include <sanitizer/asan_interface.h>
 #include <sanitizer/common_interface_defs.h>
 #endif
 
@@ -76,6 +77,9 @@ void enter() {
 
 void Fiber::start_at(void (*entry)()) {
   entry_of_new_stack = entry;
+#if defined(__SANITIZE_ADDRESS__)
+  __asan_unpoison_memory_region(stack_, stack_bytes_);   // functions that were left in the middle marked it
+#endif
   auto** top = reinterpret_cast<void**>((reinterpret_cast<uintptr_t>(stack_) + stack_bytes_) & ~uintptr_t{15});
   top[-1] = nullptr;                                   // `enter` sees itself called from nowhere
   top[-2] = reinterpret_cast<void*>(&enter);           // what the switch returns to
