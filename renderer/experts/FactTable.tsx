@@ -23,7 +23,10 @@ export function FactTable({ caption, head, rows }: FactTableProps) {
         {rows.map((row) => (
           <tr key={row.join()} className="border-b border-line/60">
             {row.map((cell, column) => (
-              <td key={head[column]} className={`py-1 whitespace-pre ${column === 0 ? "text-left" : "text-right"}`}>
+              <td
+                key={head[column]}
+                className={`py-1 ${column === 0 ? "pr-2 text-left wrap-anywhere whitespace-pre-wrap" : "text-right whitespace-pre"}`}
+              >
                 {cell}
               </td>
             ))}

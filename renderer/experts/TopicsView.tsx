@@ -53,7 +53,7 @@ function TopicPicker({ label, topics, chosen, onPick }: TopicPickerProps) {
       aria-label={label}
       value={chosen.key}
       onChange={(event) => onPick(event.target.value)}
-      className="h-7 w-full min-w-0 rounded border border-line bg-raised px-1 text-[13px]"
+      className="h-7 w-full min-w-0 truncate rounded border border-line bg-raised px-1 text-[13px]"
     >
       {topics.map(({ key, name }) => (
         <option key={key} value={key}>

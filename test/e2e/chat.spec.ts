@@ -15,7 +15,7 @@ import { expect, test } from "./conclaveApp.ts";
 
 test("an answer streams in and says how it came about", async ({ conclaveApp }) => {
   const { page } = conclaveApp;
-  await makeAnswersLong(conclaveApp);
+  await makeAnswersLong(conclaveApp, 4000);
   const answer = await send(page, "Tell me a story about a fox");
   await expect(questions(page).first()).toContainText("Tell me a story about a fox");
   const early = await firstWords(answer);

@@ -51,10 +51,10 @@ async function setNumber(page: Page, label: string, value: number): Promise<void
   await box.press("Tab");
 }
 
-/** Answers that last until they are stopped: from a copy of the model that knows no end, with room for far longer than a test on a busy machine takes. */
-export async function makeAnswersLong({ page, running, dataFolder }: ConclaveApp): Promise<void> {
+/** Answers of so many tokens, from a copy of the model that knows no end; by default they last until they are stopped, with room for far longer than a test on a busy machine takes. */
+export async function makeAnswersLong({ page, running, dataFolder }: ConclaveApp, tokens = 14_000): Promise<void> {
   await page.getByRole("button", { name: "Settings" }).click();
-  await setNumber(page, "Longest answer", 14_000);
+  await setNumber(page, "Longest answer", tokens);
   await setNumber(page, "Context", 16_384);
   await page.keyboard.press("Escape");
   await page.getByRole("dialog", { name: "Settings" }).waitFor({ state: "detached" });
