@@ -95,7 +95,7 @@ class Scheduler {
   std::deque<std::packaged_task<void(LoadedModel&)>> tasks_;
   EngineStats stats_;
   bool closing_ = false;
-  std::atomic<bool> closing_seen_{false};   // the same, readable between layers without the lock
+  std::atomic<bool> closing_seen_{false};   // the same, readable during a pass without the lock
 
   std::thread thread_;                // last: it uses all of the above
 };
