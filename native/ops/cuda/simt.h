@@ -7,6 +7,8 @@
 
 #define CONCLAVE_DEVICE __device__ __forceinline__
 #define CONCLAVE_UNROLL _Pragma("unroll")
+#define CONCLAVE_THREAD
+#define CONCLAVE_ARGS
 
 namespace conclave {
 

@@ -5,6 +5,10 @@
 
 namespace conclave::gpu {
 
+/// To the device's memory.
+template <class T>
+using Pointer = T*;
+
 // The enums of model/spec.h that reach a kernel, as numbers (checked in gpu_ops.cpp).
 enum : int { kSilu = 0, kGeluTanh = 1, kClampedSwiglu = 2 };
 enum : int { kScoreSoftmax = 0, kScoreSigmoid = 1 };

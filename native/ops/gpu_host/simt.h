@@ -10,6 +10,9 @@
 
 #define CONCLAVE_DEVICE inline
 #define CONCLAVE_UNROLL
+// Where a reference's object lies, for languages that want it said: in the thread, in the kernel's arguments.
+#define CONCLAVE_THREAD
+#define CONCLAVE_ARGS
 
 namespace conclave {
 
