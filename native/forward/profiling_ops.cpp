@@ -64,7 +64,7 @@ std::vector<StageProfile> ProfilingOps::stop() {
 template <typename Call, typename Stage, typename Bytes>
 void ProfilingOps::measure(Call call, Stage stage, Bytes bytes) {
   if (!on_) return call();
-  const auto flush = [this] { inner_->submit(), inner_->wait(), inner_->begin(); };
+  const auto flush = [this] { inner().submit(), inner().wait(), inner().begin(); };
   flush();
   const auto start = std::chrono::steady_clock::now();
   call();
@@ -79,20 +79,20 @@ void ProfilingOps::measure(Call call, Stage stage, Bytes bytes) {
 }
 
 void ProfilingOps::embed(Tensor out, const Weight& table, std::span<const int32_t> tokens, float scale) {
-  measure([&] { inner_->embed(out, table, tokens, scale); }, [] { return "embed"; },
+  measure([&] { inner().embed(out, table, tokens, scale); }, [] { return "embed"; },
           [&] { return static_cast<double>(table.row_bytes() * tokens.size()) + tensor_bytes(out); });
 }
 
 void ProfilingOps::norm(const NormArgs& args) {
-  measure([&] { inner_->norm(args); }, [] { return "norm"; }, [&] { return 2 * tensor_bytes(args.x); });
+  measure([&] { inner().norm(args); }, [] { return "norm"; }, [&] { return 2 * tensor_bytes(args.x); });
 }
 
 void ProfilingOps::add(Tensor out, Tensor x, float scale) {
-  measure([&] { inner_->add(out, x, scale); }, [] { return "add"; }, [&] { return 3 * tensor_bytes(x); });
+  measure([&] { inner().add(out, x, scale); }, [] { return "add"; }, [&] { return 3 * tensor_bytes(x); });
 }
 
 void ProfilingOps::matmul(Tensor x, std::span<const MatmulOutput> outputs) {
-  measure([&] { inner_->matmul(x, outputs); },
+  measure([&] { inner().matmul(x, outputs); },
           [&] {
             std::string name = "matmul";
             for (const MatmulOutput& output : outputs) name.append(1, ' ').append(stage_of(*output.weight));
@@ -106,40 +106,40 @@ void ProfilingOps::matmul(Tensor x, std::span<const MatmulOutput> outputs) {
 }
 
 void ProfilingOps::logits(Tensor out, Tensor x, std::span<const int32_t> rows, const Weight& head, const Weight* bias, float scale, float softcap) {
-  measure([&] { inner_->logits(out, x, rows, head, bias, scale, softcap); }, [] { return "logits"; },
+  measure([&] { inner().logits(out, x, rows, head, bias, scale, softcap); }, [] { return "logits"; },
           [&] { return weight_bytes(&head) + tensor_bytes(out); });
 }
 
 void ProfilingOps::qk_rope(const QkRopeArgs& args) {
-  measure([&] { inner_->qk_rope(args); }, [] { return "qk_rope"; }, [&] { return 2 * (tensor_bytes(args.q) + tensor_bytes(args.k)); });
+  measure([&] { inner().qk_rope(args); }, [] { return "qk_rope"; }, [&] { return 2 * (tensor_bytes(args.q) + tensor_bytes(args.k)); });
 }
 
 void ProfilingOps::store_kv(const StoreKvArgs& args) {
-  measure([&] { inner_->store_kv(args); }, [] { return "store_kv"; }, [&] {
+  measure([&] { inner().store_kv(args); }, [] { return "store_kv"; }, [&] {
     return tensor_bytes(args.k) + tensor_bytes(args.v) +
            static_cast<double>(args.slots.size() * kv_token_bytes(args.layer.type, args.layer.n_kv_heads, args.layer.d_k, args.layer.d_v));
   });
 }
 
 void ProfilingOps::attend(const AttendArgs& args) {
-  measure([&] { inner_->attend(args); }, [] { return "attend"; }, [&] { return attended_bytes(args) + tensor_bytes(args.q) + tensor_bytes(args.out); });
+  measure([&] { inner().attend(args); }, [] { return "attend"; }, [&] { return attended_bytes(args) + tensor_bytes(args.q) + tensor_bytes(args.out); });
 }
 
 void ProfilingOps::head_matmul(const HeadMatmulArgs& args) {
-  measure([&] { inner_->head_matmul(args); }, [&] { return std::string("head_matmul ").append(stage_of(*args.weight)); },
+  measure([&] { inner().head_matmul(args); }, [&] { return std::string("head_matmul ").append(stage_of(*args.weight)); },
           [&] { return weight_bytes(args.weight) + tensor_bytes(args.x) + tensor_bytes(args.out); });
 }
 
 void ProfilingOps::split_heads(const SplitHeadsArgs& args) {
-  measure([&] { inner_->split_heads(args); }, [] { return "split_heads"; }, [&] { return 2 * tensor_bytes(args.x); });
+  measure([&] { inner().split_heads(args); }, [] { return "split_heads"; }, [&] { return 2 * tensor_bytes(args.x); });
 }
 
 void ProfilingOps::gate(Tensor x, Tensor gate) {
-  measure([&] { inner_->gate(x, gate); }, [] { return "gate"; }, [&] { return 3 * tensor_bytes(x); });
+  measure([&] { inner().gate(x, gate); }, [] { return "gate"; }, [&] { return 3 * tensor_bytes(x); });
 }
 
 void ProfilingOps::delta_net(const DeltaNetArgs& args) {
-  measure([&] { inner_->delta_net(args); }, [] { return "delta_net"; }, [&] {   // each sequence's memory is read and written once
+  measure([&] { inner().delta_net(args); }, [] { return "delta_net"; }, [&] {   // each sequence's memory is read and written once
     const std::set<int32_t> distinct(args.row_sequence.begin(), args.row_sequence.end());
     const double memory = 4.0 * args.n_heads * args.d_k * args.d_v;
     return 2 * memory * static_cast<double>(distinct.size()) + tensor_bytes(args.qkv) + tensor_bytes(args.z) + tensor_bytes(args.out);
@@ -147,15 +147,15 @@ void ProfilingOps::delta_net(const DeltaNetArgs& args) {
 }
 
 void ProfilingOps::route(const RouteArgs& args) {
-  measure([&] { inner_->route(args); }, [] { return "route"; }, [&] { return weight_bytes(args.router) + tensor_bytes(args.x); });
+  measure([&] { inner().route(args); }, [] { return "route"; }, [&] { return weight_bytes(args.router) + tensor_bytes(args.x); });
 }
 
 void ProfilingOps::moe_ffn(const MoeFfnArgs& args) {
-  measure([&] { inner_->moe_ffn(args); }, [] { return "moe_ffn"; }, [&] { return moe_bytes(*inner_, args) + tensor_bytes(args.x) + tensor_bytes(args.out); });
+  measure([&] { inner().moe_ffn(args); }, [] { return "moe_ffn"; }, [&] { return moe_bytes(inner(), args) + tensor_bytes(args.x) + tensor_bytes(args.out); });
 }
 
 void ProfilingOps::dense_ffn(const DenseFfnArgs& args) {
-  measure([&] { inner_->dense_ffn(args); }, [&] { return std::string("dense_ffn ").append(stage_of(*args.ffn.gate)); },
+  measure([&] { inner().dense_ffn(args); }, [&] { return std::string("dense_ffn ").append(stage_of(*args.ffn.gate)); },
           [&] { return weight_bytes(args.ffn.gate) + weight_bytes(args.ffn.up) + weight_bytes(args.ffn.down) + tensor_bytes(args.x) + tensor_bytes(args.out); });
 }
 

@@ -7,7 +7,7 @@
 #include <string>
 #include <vector>
 
-#include "ops/ops.h"
+#include "ops/forwarding_ops.h"
 
 namespace conclave {
 
@@ -18,24 +18,12 @@ struct StageProfile {
   double bytes = 0;
 };
 
-class ProfilingOps final : public Ops {
+class ProfilingOps final : public ForwardingOps {
  public:
-  explicit ProfilingOps(std::unique_ptr<Ops> inner) : inner_(std::move(inner)) {}
+  using ForwardingOps::ForwardingOps;
 
   void start();                           // forgets what was measured
   std::vector<StageProfile> stop();       // slowest first
-
-  const char* name() const override { return inner_->name(); }
-  std::optional<DeviceMemory> memory() const override { return inner_->memory(); }
-  void* alloc(size_t bytes) override { return inner_->alloc(bytes); }
-  void free(void* buffer) override { inner_->free(buffer); }
-  void upload(void* dst, const void* src, size_t bytes) override { inner_->upload(dst, src, bytes); }
-  void download(void* dst, const void* src, size_t bytes) override { inner_->download(dst, src, bytes); }
-  void copy(void* dst, const void* src, size_t bytes) override { inner_->copy(dst, src, bytes); }
-  void begin() override { inner_->begin(); }
-  void submit() override { inner_->submit(); }
-  void wait() override { inner_->wait(); }
-  void prepare(Weight& weight) override { inner_->prepare(weight); }
 
   void embed(Tensor out, const Weight& table, std::span<const int32_t> tokens, float scale) override;
   void norm(const NormArgs& args) override;
@@ -58,7 +46,6 @@ class ProfilingOps final : public Ops {
   template <typename Call, typename Stage, typename Bytes>
   void measure(Call call, Stage stage, Bytes bytes);
 
-  std::unique_ptr<Ops> inner_;
   bool on_ = false;
   std::map<std::string, StageProfile> stages_;
 };

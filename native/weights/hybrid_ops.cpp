@@ -21,7 +21,7 @@ std::vector<ExpertResidency::Layer> residents(const std::vector<ExpertHome>& hom
 }  // namespace
 
 HybridOps::HybridOps(std::unique_ptr<Ops> device, std::unique_ptr<Ops> processor, const std::vector<ExpertHome>& homes, ResidencyPolicy policy, int max_moves)
-    : device_(std::move(device)), processor_(std::move(processor)), name_(std::string(device_->name()) + " + " + processor_->name()), residency_(residents(homes), policy, max_moves) {
+    : ForwardingOps(std::move(device)), device_(inner()), processor_(std::move(processor)), name_(std::string(device_.name()) + " + " + processor_->name()), residency_(residents(homes), policy, max_moves) {
   for (const ExpertHome& home : homes) {
     Layer& layer = layers_.emplace_back(Layer{home.ffn, {}});
     n_experts_ += static_cast<uint64_t>(home.ffn.gate->n_experts);
@@ -40,9 +40,9 @@ HybridOps::HybridOps(std::unique_ptr<Ops> device, std::unique_ptr<Ops> processor
 
 HybridOps::~HybridOps() {
   for (const Layer& layer : layers_)
-    for (const Weight& part : layer.slots) device_->free(part.device);
-  device_->free(device_slots_.memory);
-  device_->free(device_sum_.memory);
+    for (const Weight& part : layer.slots) device_.free(part.device);
+  device_.free(device_slots_.memory);
+  device_.free(device_sum_.memory);
 }
 
 FfnWeights HybridOps::Layer::on_device() const {
@@ -52,28 +52,28 @@ FfnWeights HybridOps::Layer::on_device() const {
 }
 
 void HybridOps::begin() {
-  device_->begin();
+  device_.begin();
   residency_.begin_pass();
 }
 
 /// Of experts only those that live on the device are brought there.
 void HybridOps::prepare(Weight& weight) {
   const auto known = parts_.find(weight.data);
-  if (known == parts_.end()) return device_->prepare(weight);
+  if (known == parts_.end()) return device_.prepare(weight);
   processor_->prepare(weight);
   const auto [layer, part] = known->second;
   Weight& slots = layers_[layer].slots[part];
   if (slots.device || slots.n_experts == 0) return;
-  slots.device = device_->alloc(slots.bytes());
+  slots.device = device_.alloc(slots.bytes());
   const std::span<const int32_t> slot_of = residency_.slots(layer);
   for (size_t expert = 0; expert < slot_of.size(); ++expert) {
-    if (slot_of[expert] >= 0) device_->upload(static_cast<std::byte*>(slots.device) + slots.expert_bytes() * static_cast<size_t>(slot_of[expert]), weight.row(0, static_cast<int64_t>(expert)), slots.expert_bytes());
+    if (slot_of[expert] >= 0) device_.upload(static_cast<std::byte*>(slots.device) + slots.expert_bytes() * static_cast<size_t>(slot_of[expert]), weight.row(0, static_cast<int64_t>(expert)), slots.expert_bytes());
   }
 }
 
 void HybridOps::moe_ffn(const MoeFfnArgs& args) {
   const auto known = parts_.find(args.ffn.gate->data);
-  if (known == parts_.end()) return device_->moe_ffn(args);
+  if (known == parts_.end()) return device_.moe_ffn(args);
   if (args.x.n_rows == 0) return;
   const size_t layer = known->second.layer;
   fetch_choices(layer, args);
@@ -112,8 +112,8 @@ void HybridOps::compute_on_device(const Layer& layer, const MoeFfnArgs& args) {
   MoeFfnArgs own = args;
   own.experts = {grow(device_slots_, bytes), DType::kI32, args.experts.n_rows, args.experts.d_row, args.experts.d_row};
   own.ffn = layer.on_device();
-  device_->upload(own.experts.data, choices_.slots.data(), bytes);
-  device_->moe_ffn(own);
+  device_.upload(own.experts.data, choices_.slots.data(), bytes);
+  device_.moe_ffn(own);
 }
 
 void HybridOps::add_from_processor(const MoeFfnArgs& args, Tensor x) {
@@ -128,9 +128,9 @@ void HybridOps::add_from_processor(const MoeFfnArgs& args, Tensor x) {
   processor_->moe_ffn(own);
   const size_t bytes = sum_.size() * sizeof(float);
   const Tensor sum{grow(device_sum_, bytes), DType::kF32, n, d, d};
-  device_->upload(sum.data, sum_.data(), bytes);
-  if (choices_.any_on_device || args.accumulate) return device_->add(args.out, sum, 1.f);
-  for (int64_t row = 0; row < n; ++row) device_->copy(args.out.f32(row), sum.f32(row), static_cast<size_t>(d) * sizeof(float));
+  device_.upload(sum.data, sum_.data(), bytes);
+  if (choices_.any_on_device || args.accumulate) return device_.add(args.out, sum, 1.f);
+  for (int64_t row = 0; row < n; ++row) device_.copy(args.out.f32(row), sum.f32(row), static_cast<size_t>(d) * sizeof(float));
 }
 
 /// In the order of the launches: what this pass computes with the slot's former expert comes first.
@@ -139,7 +139,7 @@ void HybridOps::bring(Layer& layer, const ExpertMove& move) {
   for (size_t part = 0; part < kParts; ++part) {
     if (!parts[part]) continue;
     const size_t bytes = layer.slots[part].expert_bytes();
-    device_->upload(static_cast<std::byte*>(layer.slots[part].device) + bytes * static_cast<size_t>(move.slot), parts[part]->row(0, move.expert), bytes);
+    device_.upload(static_cast<std::byte*>(layer.slots[part].device) + bytes * static_cast<size_t>(move.slot), parts[part]->row(0, move.expert), bytes);
     bytes_moved_ += bytes;
   }
 }
@@ -148,7 +148,7 @@ void HybridOps::bring(Layer& layer, const ExpertMove& move) {
 template <class T>
 Tensor HybridOps::fetch(std::vector<T>& to, const Tensor& from) {
   to.resize(static_cast<size_t>((from.n_rows - 1) * from.stride + from.d_row));
-  device_->download(to.data(), from.data, to.size() * sizeof(T));
+  device_.download(to.data(), from.data, to.size() * sizeof(T));
   Tensor view = from;
   view.data = to.data();
   return view;
@@ -156,10 +156,10 @@ Tensor HybridOps::fetch(std::vector<T>& to, const Tensor& from) {
 
 void* HybridOps::grow(Buffer& buffer, size_t bytes) {
   if (bytes > buffer.bytes) {
-    device_->wait();
-    device_->free(buffer.memory);
+    device_.wait();
+    device_.free(buffer.memory);
     buffer = {};
-    buffer.memory = device_->alloc(bytes);
+    buffer.memory = device_.alloc(bytes);
     buffer.bytes = bytes;
   }
   return buffer.memory;

@@ -10,7 +10,7 @@
 #include <string>
 #include <vector>
 
-#include "ops/ops.h"
+#include "ops/forwarding_ops.h"
 #include "weights/expert_residency.h"
 
 namespace conclave {
@@ -29,7 +29,7 @@ struct HybridCounts {
   double hit_rate() const { return residency.hits == 0 ? 0.0 : static_cast<double>(residency.hits) / static_cast<double>(residency.hits + residency.misses); }
 };
 
-class HybridOps final : public Ops {
+class HybridOps final : public ForwardingOps {
  public:
   /// `processor` computes in the host's memory. See ExpertResidency for `policy` and `max_moves`.
   HybridOps(std::unique_ptr<Ops> device, std::unique_ptr<Ops> processor, const std::vector<ExpertHome>& homes, ResidencyPolicy policy, int max_moves);
@@ -38,34 +38,9 @@ class HybridOps final : public Ops {
   HybridCounts counts() const { return {n_experts_, n_on_device_, residency_.counts(), bytes_moved_}; }
 
   const char* name() const override { return name_.c_str(); }
-  std::optional<DeviceMemory> memory() const override { return device_->memory(); }
-  void* alloc(size_t bytes) override { return device_->alloc(bytes); }
-  void free(void* buffer) override { device_->free(buffer); }
-  void upload(void* dst, const void* src, size_t bytes) override { device_->upload(dst, src, bytes); }
-  void download(void* dst, const void* src, size_t bytes) override { device_->download(dst, src, bytes); }
-  void copy(void* dst, const void* src, size_t bytes) override { device_->copy(dst, src, bytes); }
   void begin() override;
-  void submit() override { device_->submit(); }
-  void wait() override { device_->wait(); }
   void prepare(Weight& weight) override;
-
-  void embed(Tensor out, const Weight& table, std::span<const int32_t> tokens, float scale) override { device_->embed(out, table, tokens, scale); }
-  void norm(const NormArgs& args) override { device_->norm(args); }
-  void add(Tensor out, Tensor x, float scale) override { device_->add(out, x, scale); }
-  void matmul(Tensor x, std::span<const MatmulOutput> outputs) override { device_->matmul(x, outputs); }
-  void logits(Tensor out, Tensor x, std::span<const int32_t> rows, const Weight& head, const Weight* bias, float scale, float softcap) override {
-    device_->logits(out, x, rows, head, bias, scale, softcap);
-  }
-  void qk_rope(const QkRopeArgs& args) override { device_->qk_rope(args); }
-  void store_kv(const StoreKvArgs& args) override { device_->store_kv(args); }
-  void attend(const AttendArgs& args) override { device_->attend(args); }
-  void head_matmul(const HeadMatmulArgs& args) override { device_->head_matmul(args); }
-  void split_heads(const SplitHeadsArgs& args) override { device_->split_heads(args); }
-  void gate(Tensor x, Tensor gate) override { device_->gate(x, gate); }
-  void delta_net(const DeltaNetArgs& args) override { device_->delta_net(args); }
-  void route(const RouteArgs& args) override { device_->route(args); }
   void moe_ffn(const MoeFfnArgs& args) override;
-  void dense_ffn(const DenseFfnArgs& args) override { device_->dense_ffn(args); }
 
  private:
   static constexpr size_t kParts = 6;   // of FfnWeights
@@ -98,7 +73,8 @@ class HybridOps final : public Ops {
   Tensor fetch(std::vector<T>& to, const Tensor& from);
   void* grow(Buffer& buffer, size_t bytes);
 
-  std::unique_ptr<Ops> device_, processor_;
+  Ops& device_;
+  std::unique_ptr<Ops> processor_;
   std::string name_;
   std::vector<Layer> layers_;
   std::map<const std::byte*, PartOfLayer> parts_;   // by where they lie in the file
