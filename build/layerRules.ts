@@ -45,7 +45,12 @@ export const guardedPackages: readonly { readonly name: string; readonly onlyIn:
 export const withoutNode: readonly string[] = ["renderer", "electron/contract"];
 
 // The arguments of some ops are enums and records of the spec, so the interface sees that one header.
-const interfaceOfOps = ["native/ops/ops.h", "native/ops/tensor.h", "native/ops/kernel_args.h"];
+const interfaceOfOps = [
+  "native/ops/ops.h",
+  "native/ops/tensor.h",
+  "native/ops/forwarding_ops.h",
+  "native/ops/kernel_args.h",
+];
 const blockFormats = "native/formats/*block*";
 const backend = ["native/ops", blockFormats, "native/formats/half.h", "native/model/spec.h", "native/base"];
 const belowWeights = ["native/model", "native/formats", "native/base"];
