@@ -97,6 +97,111 @@ TEST("integer words: products of signed bytes, bytes by selector, words across a
   CHECK(funnel_right(0x44332211u, 0x88776655u, 0) == 0x44332211u);
 }
 
+namespace {
+
+// Small whole numbers, so that sums are exact; shared memory holds 16 left rows, then 8 right ones, kRow bytes apart.
+constexpr int kRow = 48;
+int left_at(int r, int k) { return (r * 37 + k * 11) % 255 - 127; }
+int right_at(int c, int k) { return (c * 53 + k * 29) % 255 - 127; }
+float half_at(int r, int k) { return static_cast<float>((r * 7 + k * 3) % 19 - 9) * 0.125f; }
+
+Shared<unsigned char> bytes_of(Shared<int32_t> shared) { return as<unsigned char>(shared); }
+
+}  // namespace
+
+TEST("fragments: 16 x 32 signed bytes times 8 x 32, again and again, every place of the tile by its lane") {
+  Buffer out(16 * 8 * 4);
+  run_block(64, [&](int thread, Shared<int32_t> shared) {
+    const Shared<int8_t> codes = as<int8_t>(shared);
+    if (thread < 32)
+      for (int r = 0; r < 24; ++r) codes[r * kRow + thread] = static_cast<int8_t>(r < 16 ? left_at(r, thread) : right_at(r - 16, thread));
+    block_barrier();
+    if (thread < 32) return;   // the second warp alone
+    const int lane = thread % 32;
+    Bytes16x32 left;
+    Bytes8x32 right;
+    load_fragment(left, bytes_of(shared), kRow, lane);
+    load_fragment(right, bytes_of(shared) + 16 * kRow, kRow, lane);
+    IntTile tile;
+    multiply(tile, left, right);
+    multiply_add(tile, left, right);
+    const Global<int32_t> to = out.ints();
+    for (int i = 0; i < 4; ++i) to[tile_row(lane, i) * 8 + tile_column(lane, i)] = static_cast<int32_t>(tile_value(tile, i));
+  });
+  for (int r = 0; r < 16; ++r)
+    for (int c = 0; c < 8; ++c) {
+      int wanted = 0;
+      for (int k = 0; k < 32; ++k) wanted += 2 * left_at(r, k) * right_at(c, k);
+      CHECK(out.ints()[r * 8 + c] == wanted);
+    }
+}
+
+TEST("fragments: halves along k and across it, tiles as the next product's left side, sums of a tile's rows") {
+  Buffer out((16 * 8 + 16) * 4);
+  run_block(32, [&](int lane, Shared<int32_t> shared) {
+    const Shared<uint16_t> halves = as<uint16_t>(shared);   // 16 left rows, 16 rows across k, the same right side as 8 rows along k
+    for (int i = lane; i < 16 * 16; i += 32) {
+      const int r = i / 16, k = i % 16;
+      halves[r * kRow / 2 + k] = f16_bits(half_at(r, k));
+      if (r >= 8) continue;
+      halves[(16 + k) * kRow / 2 + r] = f16_bits(half_at(r, k));
+      halves[(32 + r) * kRow / 2 + k] = f16_bits(half_at(r, k));
+    }
+    warp_barrier();
+    Halves16x16 left;
+    Halves8x16 along, across;
+    load_fragment(left, bytes_of(shared), kRow, lane);
+    load_fragment(along, bytes_of(shared) + 32 * kRow, kRow, lane);
+    load_transposed(across, bytes_of(shared) + 16 * kRow, kRow, lane);
+    FloatTile first{}, second{}, product{};
+    multiply_add(first, left, along);
+    multiply_add(second, left, across);
+    const Global<float> to = as<float>(Global<int32_t>(out.ints()));
+    for (int i = 0; i < 4; ++i) second.v[i] = second.v[i] - 2.f * first.v[i];   // first, then its opposite: their products cancel where the right rows agree
+    Halves16x16 next;
+    halves_of(first, second, next);
+    multiply_add(product, next, along);
+    for (int i = 0; i < 4; ++i) to[tile_row(lane, i) * 8 + tile_column(lane, i)] = product.v[i];
+    for (int half = 0; half < 2; ++half) {
+      const float sum = tile_row_sum(first.v[2 * half] + first.v[2 * half + 1]), most = tile_row_max(fmaxf(first.v[2 * half], first.v[2 * half + 1]));
+      to[128 + tile_row(lane, 2 * half)] = sum + 1000.f * most;
+    }
+  });
+  const auto* values = reinterpret_cast<const float*>(out.ints());
+  for (int r = 0; r < 16; ++r) {
+    float rows[8] = {}, sum = 0.f, most = -1e9f;
+    for (int c = 0; c < 8; ++c) {
+      for (int k = 0; k < 16; ++k) rows[c] += half_at(r, k) * half_at(c, k);
+      sum += rows[c];
+      most = std::max(most, rows[c]);
+      rows[c] = f16_to_f32(f32_to_f16(rows[c]));
+    }
+    CHECK(std::fabs(values[128 + r] - (sum + 1000.f * most)) < 0.01f);
+    for (int c = 0; c < 8; ++c) {
+      float wanted = 0.f;
+      for (int k = 0; k < 16; ++k) wanted += (k < 8 ? rows[k] : -rows[k - 8]) * half_at(c, k);
+      CHECK(std::fabs(values[r * 8 + c] - wanted) < 1e-3f);
+    }
+  }
+}
+
+TEST("planted: a fragment that part of a warp asks for, one that leaves shared memory, one between multiples of 16") {
+  CHECK(says(fault_of(32, [](int thread, Shared<int32_t> shared) {
+               Bytes8x32 right;
+               if (thread != 9) load_fragment(right, bytes_of(shared), kRow, thread);
+             }), "1 of 32 threads (first: 9) never reached the shuffle at gpu_host_test.cpp:"));
+  const auto load = [](int at, int row_bytes) {
+    return fault_of(32, [=](int thread, Shared<int32_t> shared) {
+      Bytes16x32 left;
+      load_fragment(left, bytes_of(shared) + at, row_bytes, thread);
+    });
+  };
+  CHECK(load(4096 - 15 * kRow - 32, kRow).empty());
+  CHECK(says(load(4096 - 15 * kRow - 16, kRow), "of a buffer of 4096 bytes"));
+  CHECK(says(load(8, kRow), "no multiple of 16"));
+  CHECK(says(load(0, 40), "no multiple of 16"));
+}
+
 TEST("planted: a barrier that only some threads reach") {
   const std::string fault = fault_of(64, [](int thread, Shared<int32_t>) {
     if (thread < 61) block_barrier();

@@ -50,3 +50,5 @@ CONCLAVE_DEVICE uint16_t bf16_bits(float value) { return __bfloat16_as_ushort(__
 CONCLAVE_DEVICE int atomic_add(int32_t* counter, int value) { return atomicAdd(counter, value); }
 
 }  // namespace conclave
+
+#include "ops/cuda/fragments.h"

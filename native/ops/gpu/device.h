@@ -35,6 +35,16 @@ CONCLAVE_DEVICE float block_sum(float value, int thread, Shared<float> room) {
   return sum;
 }
 
+/// Over the row of a tile of sums, from one value a lane: what the four lanes that share the row gave.
+CONCLAVE_DEVICE float tile_row_sum(float value) {
+  value += lane_xor(value, kSameRowNear);
+  return value + lane_xor(value, kSameRowFar);
+}
+CONCLAVE_DEVICE float tile_row_max(float value) {
+  value = fmaxf(value, lane_xor(value, kSameRowNear));
+  return fmaxf(value, lane_xor(value, kSameRowFar));
+}
+
 CONCLAVE_DEVICE float logistic(float x) { return 1.f / (1.f + expf(-x)); }
 
 }  // namespace conclave

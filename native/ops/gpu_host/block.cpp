@@ -29,7 +29,7 @@ struct Warp {
   int n_arrived = 0;
   Site first_site;
   // Values of even and odd rounds: a lane may give its next one before a slow lane has read the last.
-  uint32_t values[2][kWarp];
+  LaneWords values[2][kWarp];
 };
 
 std::string text_of(const Site& site) {
@@ -43,7 +43,7 @@ class Block {
  public:
   void run(const char* kernel, BlockIndex index, int n_threads, size_t shared_bytes, Body body, const void* context);
   void wait_block(const Site& site);
-  uint32_t exchange(uint32_t value, int source, const Site& site);
+  const LaneWords* gather(const uint32_t* words, size_t n, const Site& site);
   int now() const { return now_; }
   std::string where() const;
 
@@ -188,20 +188,23 @@ void Block::arrive(uint64_t& round, int& n_arrived, int n, Site& first_site, Sta
 
 void Block::wait_block(const Site& site) { arrive(round_, n_arrived_, n_, first_site_, State::kAtBarrier, site); }
 
-uint32_t Block::exchange(uint32_t value, int source, const Site& site) {
+const LaneWords* Block::gather(const uint32_t* words, size_t n, const Site& site) {
   Warp& warp = warps_[static_cast<size_t>(now_ / kWarp)];
-  if (source < 0 || source >= kWarp) throw Fault(where() + " reads from lane " + std::to_string(source));
-  uint32_t* values = warp.values[warp.round % 2];
-  values[now_ % kWarp] = value;
+  LaneWords* values = warp.values[warp.round % 2];
+  std::copy(words, words + n, values[now_ % kWarp].begin());
   arrive(warp.round, warp.n_arrived, kWarp, warp.first_site, State::kAtShuffle, site);
-  return values[source];
+  return values;
 }
 
 }  // namespace
 
 void run_block(const char* kernel, BlockIndex index, int n_threads, size_t shared_bytes, Body body, const void* context) { block().run(kernel, index, n_threads, shared_bytes, body, context); }
 void wait_block(Site site) { block().wait_block(site); }
-uint32_t exchange(uint32_t value, int source, Site site) { return block().exchange(value, source, site); }
+uint32_t exchange(uint32_t value, int source, Site site) {
+  if (source < 0 || source >= kWarp) throw Fault(where_now() + " reads from lane " + std::to_string(source));
+  return block().gather(&value, 1, site)[source][0];
+}
+const LaneWords* gather(const uint32_t* words, size_t n, Site site) { return block().gather(words, n, site); }
 int thread_now() { return block().now(); }
 std::string where_now() { return block().where(); }
 

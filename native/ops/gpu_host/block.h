@@ -2,6 +2,7 @@
 // barrier, for the 32 of their warp at a shuffle. When nobody can go on, some thread did not come where others wait for
 // it, and that is reported instead of hung upon.
 #pragma once
+#include <array>
 #include <cstdint>
 #include <source_location>
 #include <string>
@@ -24,6 +25,9 @@ void run_block(const char* kernel, BlockIndex index, int n_threads, size_t share
 void wait_block(Site site);
 /// Each lane gives a value and gets lane `source`'s.
 uint32_t exchange(uint32_t value, int source, Site site);
+/// Each lane gives n words and may read every lane's, until it next waits.
+using LaneWords = std::array<uint32_t, 12>;
+const LaneWords* gather(const uint32_t* words, size_t n, Site site);
 /// Index of the calling thread.
 int thread_now();
 /// "kernel norm, block (0, 1, 0), thread 3"

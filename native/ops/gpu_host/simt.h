@@ -85,3 +85,5 @@ inline int atomic_add(Shared<int32_t> counter, int value) {
 }
 
 }  // namespace conclave
+
+#include "ops/gpu_host/fragments.h"
