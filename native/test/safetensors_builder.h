@@ -28,7 +28,7 @@ struct SafetensorsBuilder {
   SafetensorsBuilder& bytes(const std::string& name, const std::vector<int64_t>& shape, const std::vector<uint8_t>& values) { return add("U8", name, shape, values.data(), values.size()); }
   SafetensorsBuilder& add(const char* type, const std::string& name, const std::vector<int64_t>& shape, const void* values, size_t n_bytes) {
     header += ",\"" + name + "\":{\"dtype\":\"" + type + "\",\"shape\":[";
-    for (size_t i = 0; i < shape.size(); ++i) header += (i > 0 ? "," : "") + std::to_string(shape[i]);
+    for (size_t i = 0; i < shape.size(); ++i) header.append(i > 0 ? "," : "").append(std::to_string(shape[i]));
     const size_t begin = data.size();
     data.resize(begin + n_bytes);
     if (n_bytes > 0) std::memcpy(data.data() + begin, values, n_bytes);

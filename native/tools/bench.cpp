@@ -93,58 +93,92 @@ double weights_bandwidth(const LoadedModel& model, int n_threads) {
   return stream_bandwidth({reinterpret_cast<const uint64_t*>(first), std::min(static_cast<size_t>(last - first), kStreamBytes) / 8}, n_threads);   // tensors are aligned to 32 bytes
 }
 
-/// One fresh sequence: a prompt of random tokens in chunks, then greedy tokens one at a time.
+/// Fresh sequences: prompts of random tokens in chunks, one after the other; then greedy tokens, one of each sequence a pass.
 class Run {
  public:
-  Run(LoadedModel& model, int n_prompt, int chunk) : model_(model), chunk_(chunk) {
+  Run(LoadedModel& model, int n_sequences, int n_prompt, int chunk) : model_(model), chunk_(static_cast<size_t>(chunk)), sequences_(static_cast<size_t>(n_sequences)) {
     std::mt19937 random(7);
-    for (int i = 0; i < n_prompt; ++i) tokens_.push_back(static_cast<int32_t>(random() % static_cast<uint32_t>(model.spec().n_vocab)));
-    if (!model_.cache().open(sequence_, tokens_)) throw Error(ErrorCode::kInternal, "the bench's own cache has no room for its prompt");
+    for (One& one : sequences_) {
+      for (int i = 0; i < n_prompt; ++i) one.tokens.push_back(static_cast<int32_t>(random() % static_cast<uint32_t>(model.spec().n_vocab)));
+      if (!model_.cache().open(one.sequence, one.tokens)) throw Error(ErrorCode::kInternal, "the bench's own cache has no room for its prompt");
+    }
   }
-  ~Run() { model_.cache().close(sequence_, {}); }
+  ~Run() {
+    for (One& one : sequences_) model_.cache().close(one.sequence, {});
+  }
   Run(const Run&) = delete;
   Run& operator=(const Run&) = delete;
 
+  /// Seconds that the first prompt took.
   double prefill() {
-    const auto start = std::chrono::steady_clock::now();
-    while (n_computed_ < tokens_.size()) compute(std::min(tokens_.size() - n_computed_, static_cast<size_t>(chunk_)));
-    return seconds_since(start);
+    double first = 0;
+    for (One& one : sequences_) {
+      const auto start = std::chrono::steady_clock::now();
+      while (one.n_computed < one.tokens.size()) {
+        Batch batch;
+        add(batch, one, std::min(one.tokens.size() - one.n_computed, chunk_));
+        model_.forward().run(batch);
+      }
+      if (&one == &sequences_.front()) first = seconds_since(start);
+      one.next = best_token(0);
+    }
+    return first;
   }
+  /// Seconds for n tokens of each sequence.
   double decode(int n) {
     const auto start = std::chrono::steady_clock::now();
     for (int i = 0; i < n; ++i) {
-      const std::span<const float> logits = model_.forward().logits(0);
-      tokens_.push_back(static_cast<int32_t>(std::max_element(logits.begin(), logits.end()) - logits.begin()));
-      if (!model_.cache().reserve(sequence_, static_cast<int64_t>(tokens_.size()))) throw Error(ErrorCode::kInternal, "the bench's own cache is too small");
-      compute(1);
+      Batch batch;
+      for (One& one : sequences_) {
+        one.tokens.push_back(one.next);
+        if (!model_.cache().reserve(one.sequence, static_cast<int64_t>(one.tokens.size()))) throw Error(ErrorCode::kInternal, "the bench's own cache is too small");
+        add(batch, one, 1);
+      }
+      model_.forward().run(batch);
+      for (size_t s = 0; s < sequences_.size(); ++s) sequences_[s].next = best_token(static_cast<int>(s));
     }
     return seconds_since(start);
   }
 
  private:
-  void compute(size_t n_rows) {
-    Batch batch;
-    batch.sequences.push_back({sequence_.pages, sequence_.state});
-    for (size_t end = n_computed_ + n_rows; n_computed_ < end; ++n_computed_) {
-      batch.add_row(tokens_[n_computed_], static_cast<int32_t>(n_computed_), 0, sequence_.slot(static_cast<int64_t>(n_computed_)));
+  struct One {
+    Sequence sequence;
+    std::vector<int32_t> tokens;
+    size_t n_computed = 0;
+    int32_t next = 0;
+  };
+
+  static void add(Batch& batch, One& one, size_t n_rows) {
+    const int32_t index = static_cast<int32_t>(batch.sequences.size());
+    batch.sequences.push_back({one.sequence.pages, one.sequence.state});
+    for (size_t end = one.n_computed + n_rows; one.n_computed < end; ++one.n_computed) {
+      batch.add_row(one.tokens[one.n_computed], static_cast<int32_t>(one.n_computed), index, one.sequence.slot(static_cast<int64_t>(one.n_computed)));
     }
-    if (n_computed_ == tokens_.size()) batch.logit_rows.push_back(batch.n_rows() - 1);
-    model_.forward().run(batch);
+    if (one.n_computed == one.tokens.size()) batch.logit_rows.push_back(batch.n_rows() - 1);
+  }
+  int32_t best_token(int row) const {
+    const std::span<const float> logits = model_.forward().logits(row);
+    return static_cast<int32_t>(std::max_element(logits.begin(), logits.end()) - logits.begin());
   }
 
   LoadedModel& model_;
-  int chunk_;
-  std::vector<int32_t> tokens_;
-  Sequence sequence_;
-  size_t n_computed_ = 0;
+  size_t chunk_;
+  std::vector<One> sequences_;
 };
 
 struct Report {
   std::string backend;
-  double prefill_tps = 0, decode_tps = 0, bytes_per_token = 0, gb_per_s = 0, stream_gb_per_s = 0, mapped_gb_per_s = 0;
+  int n_sequences = 1;
+  double prefill_tps = 0, decode_tps = 0;
+  double bytes_per_pass = 0;   // of one sequence: the weights that its token must read; of several: all that the stages of a pass move
+  double gb_per_s = 0, stream_gb_per_s = 0, mapped_gb_per_s = 0;
   std::vector<StageProfile> prefill_stages, decode_stages;
   std::optional<HybridCounts> experts;   // where a card holds some of them
 };
+
+double moved_bytes(const std::vector<StageProfile>& stages) {
+  return std::accumulate(stages.begin(), stages.end(), 0.0, [](double sum, const StageProfile& stage) { return sum + stage.bytes; });
+}
 
 void write_stages(JsonWriter& json, const char* name, const std::vector<StageProfile>& stages) {
   json.key(name).begin_array();
@@ -157,8 +191,8 @@ void write_stages(JsonWriter& json, const char* name, const std::vector<StagePro
 
 void print_json(const Report& report) {
   JsonWriter json;
-  json.begin_object().field("backend", report.backend).field("prefill_tps", report.prefill_tps).field("decode_tps", report.decode_tps);
-  json.field("bytes_per_token", report.bytes_per_token).field("gb_per_s", report.gb_per_s).field("stream_gb_per_s", report.stream_gb_per_s).field("mapped_gb_per_s", report.mapped_gb_per_s);
+  json.begin_object().field("backend", report.backend).field("sequences", report.n_sequences).field("prefill_tps", report.prefill_tps).field("decode_tps", report.decode_tps);
+  json.field("bytes_per_pass", report.bytes_per_pass).field("gb_per_s", report.gb_per_s).field("stream_gb_per_s", report.stream_gb_per_s).field("mapped_gb_per_s", report.mapped_gb_per_s);
   if (report.experts) {
     json.field("experts_placed", report.experts->n_experts).field("experts_on_device", report.experts->n_on_device).field("expert_hits", report.experts->residency.hits);
     json.field("expert_misses", report.experts->residency.misses).field("expert_bytes_moved", report.experts->bytes_moved);
@@ -180,7 +214,9 @@ void print_stages(const char* title, const std::vector<StageProfile>& stages) {
 
 void print_text(const Report& report, int n_prompt, int n_decode) {
   std::printf("%s\n", report.backend.c_str());
-  std::printf("prefill %d: %.1f tokens/s\ndecode %d: %.1f tokens/s, %.2f MB of weights per token, %.2f GB/s\n", n_prompt, report.prefill_tps, n_decode, report.decode_tps, report.bytes_per_token * 1e-6, report.gb_per_s);
+  std::printf("prefill %d: %.1f tokens/s\n", n_prompt, report.prefill_tps);
+  const char* read = report.n_sequences == 1 ? "weights per token" : "weights, keys and values per pass";
+  std::printf("decode %d of %d at once: %.1f tokens/s, %.2f MB of %s, %.2f GB/s\n", n_decode, report.n_sequences, report.decode_tps, report.bytes_per_pass * 1e-6, read, report.gb_per_s);
   std::printf("streaming read of memory: %.2f GB/s; decode reaches %.0f%% of it\n", report.stream_gb_per_s, 100 * report.gb_per_s / report.stream_gb_per_s);
   if (report.mapped_gb_per_s > 0) std::printf("streaming read of the weights in the file's pages: %.2f GB/s; decode reaches %.0f%% of it\n", report.mapped_gb_per_s, 100 * report.gb_per_s / report.mapped_gb_per_s);
   if (report.experts) {
@@ -195,10 +231,11 @@ void print_text(const Report& report, int n_prompt, int n_decode) {
 }  // namespace
 
 int command_bench(std::span<char* const> args) {
-  const Arguments arguments(args, {{"--prompt", "-p", true}, {"--decode", "-n", true}, {"--repeat", nullptr, true}, {"--chunk", nullptr, true}, {"--rows", nullptr, true}, {"--random-rows", nullptr, false},
+  const Arguments arguments(args, {{"--prompt", "-p", true}, {"--decode", "-n", true}, {"--batch", "-b", true}, {"--repeat", nullptr, true}, {"--chunk", nullptr, true}, {"--rows", nullptr, true}, {"--random-rows", nullptr, false},
                                    {"--threads", "-t", true}, {"--device", nullptr, true}, {"--vram", nullptr, true}, {"--expert-cache", nullptr, true}, {"--expert-usage", nullptr, true}, {"--exact", nullptr, false}, {"--json", nullptr, false}}, 1);
   const int n_prompt = static_cast<int>(arguments.integer("--prompt", 1, 1 << 20, 512));
   const int n_decode = static_cast<int>(arguments.integer("--decode", 1, 1 << 20, 64));
+  const int n_sequences = static_cast<int>(arguments.integer("--batch", 1, 64, 1));
   const int n_repeats = static_cast<int>(arguments.integer("--repeat", 1, 1000, 3));
   EngineOptions options = engine_options(arguments);
   options.prefill_chunk = static_cast<int>(arguments.integer("--chunk", 1, 8192, options.prefill_chunk));
@@ -206,7 +243,7 @@ int command_bench(std::span<char* const> args) {
     bench_rows(options, arguments.integers("--rows", 1, 64), n_prompt, std::max(n_repeats, 9), arguments.has("--random-rows"), arguments.has("--json"));
     return 0;
   }
-  options.n_context = n_prompt + n_decode;
+  options.n_context = n_sequences * (n_prompt + n_decode + kPageTokens);   // each begins a page
   options.plain = true;
 
   double copy_gb_per_s = 0;
@@ -215,27 +252,26 @@ int command_bench(std::span<char* const> args) {
     if (card->memory()) copy_gb_per_s = copy_bandwidth(*card);
   }
   ProfilingOps* profiling = nullptr;
-  LoadedModel model(options, 1, {}, [&](std::unique_ptr<Ops> ops) {
+  LoadedModel model(options, n_sequences, {}, [&](std::unique_ptr<Ops> ops) {
     auto wrapped = std::make_unique<ProfilingOps>(std::move(ops));
     profiling = wrapped.get();
     return wrapped;
   });
   std::vector<double> prefill_tps, decode_tps;
   for (int i = 0; i < n_repeats + 1; ++i) {   // the first run warms caches and clocks up, for which a short one does, and is not counted
-    Run run(model, i == 0 ? std::min(n_prompt, 512) : n_prompt, options.prefill_chunk);
+    Run run(model, n_sequences, i == 0 ? std::min(n_prompt, 512) : n_prompt, options.prefill_chunk);
     const double prefill_seconds = run.prefill(), decode_seconds = run.decode(n_decode);
     if (i == 0) continue;
     prefill_tps.push_back(n_prompt / prefill_seconds);
-    decode_tps.push_back(n_decode / decode_seconds);
+    decode_tps.push_back(n_sequences * n_decode / decode_seconds);
   }
   Report report;
   report.backend = model.ops().name();
+  report.n_sequences = n_sequences;
   report.prefill_tps = median(prefill_tps);
   report.decode_tps = median(decode_tps);
-  report.bytes_per_token = static_cast<double>(model.active_bytes());
-  report.gb_per_s = report.decode_tps * report.bytes_per_token * 1e-9;
   {
-    Run run(model, n_prompt, options.prefill_chunk);
+    Run run(model, n_sequences, n_prompt, options.prefill_chunk);
     profiling->start();
     run.prefill();
     report.prefill_stages = profiling->stop();
@@ -243,6 +279,8 @@ int command_bench(std::span<char* const> args) {
     run.decode(n_decode);
     report.decode_stages = profiling->stop();
   }
+  report.bytes_per_pass = n_sequences == 1 ? static_cast<double>(model.active_bytes()) : moved_bytes(report.decode_stages) / n_decode;
+  report.gb_per_s = report.decode_tps / n_sequences * report.bytes_per_pass * 1e-9;
   const int cores = std::max(1, static_cast<int>(std::thread::hardware_concurrency()));
   const int n_threads = options.n_threads > 0 ? options.n_threads : cores;
   const bool on_cpu = !model.ops().memory();

@@ -20,7 +20,7 @@ export interface Load {
 const conclaveReport = z.object({
   prefill_tps: z.number(),
   decode_tps: z.number(),
-  bytes_per_token: z.number(),
+  bytes_per_pass: z.number(),
   gb_per_s: z.number(),
   stream_gb_per_s: z.number(),
   mapped_gb_per_s: z.number(),

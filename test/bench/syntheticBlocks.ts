@@ -11,6 +11,7 @@ export const geometry: Readonly<Record<BlockFormat, { readonly values: number; r
   Q8_0: { values: 32, bytes: 34 },
   Q4_K: { values: 256, bytes: 144 },
   Q6_K: { values: 256, bytes: 210 },
+  MXFP4: { values: 32, bytes: 17 },
 };
 
 /** Small fast counter generator (sfc32, Chris Doty-Humphrey's PractRand): 32 random bits a call, the same for the same seed. */
@@ -110,6 +111,14 @@ function fillQ6K(spread: number): Filler {
   };
 }
 
+/** x = 2^(e - 127) v, v from +-{0, 0.5, 1, 1.5, 2, 3, 4, 6} of deviation 2.93: e, then 16 bytes of two codes each. */
+function fillMxfp4(spread: number): Filler {
+  const exponent = 127 + Math.round(Math.log2(spread / 2.93));
+  return (bytes) => {
+    for (let at = 0; at < bytes.length; at += 17) bytes[at] = exponent;
+  };
+}
+
 /** Floats: the sum of four uniform bytes is close enough to normal. */
 function fillFloats(spread: number): Filler {
   const scale = spread / (2 * 73.9);
@@ -132,6 +141,8 @@ function fillerOf(format: BlockFormat, spread: number): Filler {
       return fillQ4K(spread);
     case "Q6_K":
       return fillQ6K(spread);
+    case "MXFP4":
+      return fillMxfp4(spread);
   }
 }
 

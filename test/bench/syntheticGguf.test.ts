@@ -49,6 +49,7 @@ test("the full shapes have the published parameter counts", () => {
   expect(whole("olmoe", 16)).toBeCloseTo(6.92, 2);
   expect(whole("mixtral", 32)).toBeCloseTo(46.7, 1);
   expect(whole("qwen3moe", 48)).toBeCloseTo(30.53, 2);
+  expect(whole("gpt-oss", 24)).toBeCloseTo(20.91, 2);
 });
 
 test("16-bit scales: normal, subnormal, and the border between them", () => {

@@ -15,7 +15,7 @@ export const benchFolder = fileURLToPath(new URL("../../out/bench", import.meta.
 
 const alignment = 32;
 const typeIds = { u32: 4, f32: 6, bool: 7, string: 8, i32: 5, array: 9 } as const;
-const formatIds = { F32: 0, Q8_0: 8, Q4_K: 12, Q6_K: 14 } as const;
+const formatIds = { F32: 0, Q8_0: 8, Q4_K: 12, Q6_K: 14, MXFP4: 39 } as const;
 
 /** Grows as GGUF's header is written: numbers little endian, texts with their length before them. */
 class Header {

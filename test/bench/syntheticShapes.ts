@@ -4,10 +4,10 @@
  * are drawn elsewhere. Speed depends on shapes and formats alone, so random weights measure what real ones would.
  */
 
-export type BlockFormat = "F32" | "Q8_0" | "Q4_K" | "Q6_K";
+export type BlockFormat = "F32" | "Q8_0" | "Q4_K" | "Q6_K" | "MXFP4";
 
 export interface Shape {
-  readonly architecture: "olmoe" | "llama" | "qwen3moe";
+  readonly architecture: "olmoe" | "llama" | "qwen3moe" | "gpt-oss";
   readonly title: string;
   readonly layers: number;
   readonly width: number;
@@ -31,10 +31,10 @@ export interface TensorPlan {
   readonly spread: number | "ones";
 }
 
-/** Every context is 16k, also where the published model's is shorter, so that long prompts can be measured on all. */
-export const contextLength = 16_384;
+/** Every context is 40k, also where the published model's is shorter, so that long prompts can be measured on all. */
+export const contextLength = 40_960;
 
-export const shapes: Readonly<Record<string, Shape>> = {
+const cutShapes = {
   olmoe: {
     architecture: "olmoe",
     title: "OLMoE-1B-7B, whole",
@@ -80,7 +80,30 @@ export const shapes: Readonly<Record<string, Shape>> = {
     ropeBase: 1e6,
     epsilon: 1e-6,
   },
-};
+  "gpt-oss": {
+    architecture: "gpt-oss",
+    title: "gpt-oss-20b, whole",
+    layers: 24,
+    width: 2880,
+    heads: 64,
+    kvHeads: 8,
+    headWidth: 64,
+    experts: 32,
+    expertsUsed: 4,
+    expertWidth: 2880,
+    vocabulary: 201_088,
+    ropeBase: 150_000,
+    epsilon: 1e-5,
+  },
+} as const satisfies Record<string, Shape>;
+
+export const shapes: Readonly<Record<string, Shape>> = cutShapes;
+
+/** Those that are cut above, with all their layers: 26 and 18 GB. */
+const wholeShapes: ReadonlyArray<[string, Shape]> = [
+  ["mixtral-whole", { ...cutShapes.mixtral, title: "Mixtral 8x7B, whole", layers: 32 }],
+  ["qwen3moe-whole", { ...cutShapes.qwen3moe, title: "Qwen3-30B-A3B, whole", layers: 48 }],
+];
 
 const tinySize = { layers: 2, width: 256, heads: 4, headWidth: 64, expertWidth: 256, vocabulary: 1024 };
 const tinyShapes = Object.entries(shapes).map(([name, shape]): [string, Shape] => {
@@ -91,7 +114,7 @@ const tinyShapes = Object.entries(shapes).map(([name, shape]): [string, Shape] =
 });
 
 /** All models by the name that the command line takes: the full shapes, and a `-tiny` one of each for tests. */
-export const models: ReadonlyMap<string, Shape> = new Map([...Object.entries(shapes), ...tinyShapes]);
+export const models: ReadonlyMap<string, Shape> = new Map([...Object.entries(shapes), ...wholeShapes, ...tinyShapes]);
 
 /** The layers that the Q4_K_M mix keeps at more bits: the first and last eighth and every third between. */
 function wantsMoreBits(layer: number, layers: number): boolean {
@@ -104,51 +127,77 @@ function attentionValueFormat(shape: Shape, layer: number): BlockFormat {
   return wantsMoreBits(layer, shape.layers) ? "Q6_K" : "Q4_K";
 }
 
-function layerTensors(shape: Shape, layer: number): TensorPlan[] {
+const blockTensor = (layer: number, part: string): string => `blk.${layer}.${part}`;
+const ones = (name: string, size: number): TensorPlan => ({ name, dims: [size], format: "F32", spread: "ones" });
+const bias = (name: string, dims: number[]): TensorPlan => ({ name, dims, format: "F32", spread: 0.02 });
+const matrix = (name: string, dims: number[], format: BlockFormat): TensorPlan => ({
+  name,
+  dims,
+  format,
+  spread: 1 / Math.sqrt(dims[0] ?? 1),
+});
+
+/** Q4_K_M, as llama.cpp mixes it. */
+function mixedLayer(shape: Shape, layer: number): TensorPlan[] {
   const { width, heads, kvHeads, headWidth, experts, expertWidth } = shape;
-  const at = (part: string): string => `blk.${layer}.${part}.weight`;
+  const at = (part: string): string => blockTensor(layer, `${part}.weight`);
   const qWidth = heads * headWidth;
   const kvWidth = kvHeads * headWidth;
-  const fromWidth = 1 / Math.sqrt(width);
-  const norm = (part: string, size: number): TensorPlan => ({
-    name: at(part),
-    dims: [size],
-    format: "F32",
-    spread: "ones",
-  });
-  const matrix = (part: string, dims: number[], format: BlockFormat = "Q4_K"): TensorPlan => ({
-    name: at(part),
-    dims,
-    format,
-    spread: 1 / Math.sqrt(dims[0] ?? 1),
-  });
-  const qkNorms = {
-    llama: [],
-    olmoe: [norm("attn_q_norm", qWidth), norm("attn_k_norm", kvWidth)],
-    qwen3moe: [norm("attn_q_norm", headWidth), norm("attn_k_norm", headWidth)],
-  }[shape.architecture];
+  const headNorms = shape.architecture === "qwen3moe" ? [headWidth, headWidth] : [qWidth, kvWidth];
+  const [qNorm = 0, kNorm = 0] = headNorms;
   return [
-    norm("attn_norm", width),
-    matrix("attn_q", [width, qWidth]),
-    matrix("attn_k", [width, kvWidth], experts === 8 ? "Q8_0" : "Q4_K"),
-    matrix("attn_v", [width, kvWidth], attentionValueFormat(shape, layer)),
-    matrix("attn_output", [qWidth, width]),
-    ...qkNorms,
-    norm("ffn_norm", width),
-    { name: at("ffn_gate_inp"), dims: [width, experts], format: "F32", spread: fromWidth },
-    matrix("ffn_gate_exps", [width, expertWidth, experts]),
-    matrix("ffn_up_exps", [width, expertWidth, experts]),
-    matrix("ffn_down_exps", [expertWidth, width, experts], wantsMoreBits(layer, shape.layers) ? "Q6_K" : "Q4_K"),
+    ones(at("attn_norm"), width),
+    matrix(at("attn_q"), [width, qWidth], "Q4_K"),
+    matrix(at("attn_k"), [width, kvWidth], experts === 8 ? "Q8_0" : "Q4_K"),
+    matrix(at("attn_v"), [width, kvWidth], attentionValueFormat(shape, layer)),
+    matrix(at("attn_output"), [qWidth, width], "Q4_K"),
+    ...(shape.architecture === "llama" ? [] : [ones(at("attn_q_norm"), qNorm), ones(at("attn_k_norm"), kNorm)]),
+    ones(at("ffn_norm"), width),
+    matrix(at("ffn_gate_inp"), [width, experts], "F32"),
+    matrix(at("ffn_gate_exps"), [width, expertWidth, experts], "Q4_K"),
+    matrix(at("ffn_up_exps"), [width, expertWidth, experts], "Q4_K"),
+    matrix(at("ffn_down_exps"), [expertWidth, width, experts], wantsMoreBits(layer, shape.layers) ? "Q6_K" : "Q4_K"),
+  ];
+}
+
+/** gpt-oss as published: experts in MXFP4, the rest in Q8_0, biases everywhere, a sink for each head. */
+function gptOssLayer(shape: Shape, layer: number): TensorPlan[] {
+  const { width, heads, kvHeads, headWidth, experts, expertWidth } = shape;
+  const qWidth = heads * headWidth;
+  const kvWidth = kvHeads * headWidth;
+  const biased = (part: string, dims: number[], format: BlockFormat): TensorPlan[] => [
+    matrix(blockTensor(layer, `${part}.weight`), dims, format),
+    bias(blockTensor(layer, `${part}.bias`), dims.slice(1)),
+  ];
+  return [
+    ones(blockTensor(layer, "attn_norm.weight"), width),
+    ...biased("attn_q", [width, qWidth], "Q8_0"),
+    ...biased("attn_k", [width, kvWidth], "Q8_0"),
+    ...biased("attn_v", [width, kvWidth], "Q8_0"),
+    ...biased("attn_output", [qWidth, width], "Q8_0"),
+    bias(blockTensor(layer, "attn_sinks.weight"), [heads]),
+    ones(blockTensor(layer, "post_attention_norm.weight"), width),
+    ...biased("ffn_gate_inp", [width, experts], "F32"),
+    ...biased("ffn_gate_exps", [width, expertWidth, experts], "MXFP4"),
+    ...biased("ffn_up_exps", [width, expertWidth, experts], "MXFP4"),
+    ...biased("ffn_down_exps", [expertWidth, width, experts], "MXFP4"),
   ];
 }
 
 export function tensorsOf(shape: Shape): TensorPlan[] {
   const { width, vocabulary } = shape;
+  const isGptOss = shape.architecture === "gpt-oss";
+  const layerTensors = isGptOss ? gptOssLayer : mixedLayer;
   return [
-    { name: "token_embd.weight", dims: [width, vocabulary], format: "Q4_K", spread: 1 },
-    { name: "output_norm.weight", dims: [width], format: "F32", spread: "ones" },
+    { name: "token_embd.weight", dims: [width, vocabulary], format: isGptOss ? "Q8_0" : "Q4_K", spread: 1 },
+    ones("output_norm.weight", width),
     // Twice the usual spread: flat logits would make every greedy token a near tie.
-    { name: "output.weight", dims: [width, vocabulary], format: "Q6_K", spread: 2 / Math.sqrt(width) },
+    {
+      name: "output.weight",
+      dims: [width, vocabulary],
+      format: isGptOss ? "Q8_0" : "Q6_K",
+      spread: 2 / Math.sqrt(width),
+    },
     ...Array.from({ length: shape.layers }, (_, layer) => layerTensors(shape, layer)).flat(),
   ];
 }
@@ -189,8 +238,18 @@ function tokenizerMetadata(vocabulary: number): MetadataEntry[] {
   ];
 }
 
-/** llama.cpp's number for "mostly Q4_K, medium". */
-const fileTypeQ4KM = 15;
+/** llama.cpp's numbers for "mostly Q4_K, medium" and "mostly MXFP4 experts". */
+const fileTypes = { q4km: 15, mxfp4: 38 } as const;
+
+/** YaRN from 4,096 tokens and alternating windows of 128. */
+function gptOssMetadata(): MetadataEntry[] {
+  return [
+    { key: "gpt-oss.attention.sliding_window", type: "u32", value: 128 },
+    { key: "gpt-oss.rope.scaling.type", type: "string", value: "yarn" },
+    { key: "gpt-oss.rope.scaling.factor", type: "f32", value: 32 },
+    { key: "gpt-oss.rope.scaling.original_context_length", type: "u32", value: 4096 },
+  ];
+}
 
 export function metadataOf(name: string, shape: Shape): MetadataEntry[] {
   const u32 = (key: string, value: number): MetadataEntry => ({
@@ -203,10 +262,11 @@ export function metadataOf(name: string, shape: Shape): MetadataEntry[] {
     type: "f32",
     value,
   });
+  const isGptOss = shape.architecture === "gpt-oss";
   return [
     { key: "general.architecture", type: "string", value: shape.architecture },
     { key: "general.name", type: "string", value: `synthetic-${name}` },
-    { key: "general.file_type", type: "u32", value: fileTypeQ4KM },
+    { key: "general.file_type", type: "u32", value: isGptOss ? fileTypes.mxfp4 : fileTypes.q4km },
     u32("block_count", shape.layers),
     u32("context_length", contextLength),
     u32("embedding_length", shape.width),
@@ -222,6 +282,7 @@ export function metadataOf(name: string, shape: Shape): MetadataEntry[] {
     u32("expert_count", shape.experts),
     u32("expert_used_count", shape.expertsUsed),
     u32("vocab_size", shape.vocabulary),
+    ...(isGptOss ? gptOssMetadata() : []),
     ...tokenizerMetadata(shape.vocabulary),
   ];
 }
