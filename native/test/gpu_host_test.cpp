@@ -259,7 +259,9 @@ TEST("a fault names the kernel of a real launch, and the device goes on after it
   device->upload(x, ones.data(), 64 * 4);
   const auto norm = [&](int d) {
     const gpu::NormKernelArgs args{.x = x, .weight = nullptr, .bias = nullptr, .out = x, .x_stride = 64, .out_stride = 64, .d = d, .eps = 0.f, .centre = false};
-    device->launch(gpu::KernelId::kNorm, 0, {}, &args, sizeof(args));
+    gpu::LaunchList list;
+    list.launch(gpu::KernelId::kNorm, 0, {}, &args, sizeof(args));
+    device->run(list);
   };
   std::string message;
   try {

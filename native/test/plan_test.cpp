@@ -182,8 +182,7 @@ class CountingDevice final : public gpu::GpuDevice {
   }
   void upload(void* to, const void* from, size_t bytes) override { inner_->upload(to, from, bytes); }
   void download(void* to, const void* from, size_t bytes) override { inner_->download(to, from, bytes); }
-  void copy(void* to, const void* from, size_t bytes) override { inner_->copy(to, from, bytes); }
-  void launch(gpu::KernelId kernel, int format, gpu::Grid grid, const void* args, size_t bytes) override { inner_->launch(kernel, format, grid, args, bytes); }
+  void run(const gpu::LaunchList& list) override { inner_->run(list); }
   void wait() override {}
 
  private:

@@ -81,6 +81,7 @@ void HybridOps::moe_ffn(const MoeFfnArgs& args) {
   const bool from_processor = choices_.any_on_processor || (!choices_.any_on_device && !args.accumulate);
   const Tensor x = from_processor ? fetch(x_, args.x) : Tensor{};
   if (choices_.any_on_device) compute_on_device(layers_[layer], args);
+  device_.submit();   // so that it computes while the processor does
   if (from_processor) add_from_processor(args, x);
   if (const std::optional<ExpertMove> move = residency_.choose(layer, choices_.n_rows)) bring(layers_[layer], *move);
 }

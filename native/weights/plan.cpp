@@ -2,6 +2,7 @@
 #include "weights/plan.h"
 
 #include <algorithm>
+#include <bit>
 #include <cstdio>
 
 #include "ops/ops.h"
@@ -209,7 +210,7 @@ uint64_t gpu_scratch_bytes(const ModelSpec& spec, const PlanOptions& options) {
   }
   // Codes in two terms and their scales, hidden values as floats, choices; partial results of attention for as many blocks as keep a card busy.
   constexpr int64_t kBlocks = 2 * 192, kQueries = 8, kRunKeys = 256;
-  const int64_t rows = options.max_rows, parts = options.n_context / kRunKeys + 1;
+  const int64_t rows = options.max_rows, parts = static_cast<int64_t>(std::bit_ceil(static_cast<uint64_t>(options.n_context / kRunKeys + 1)));
   const int64_t per_row = widest * 3 + hidden * 4 + attended * 4 + 64 * 1024;
   int64_t partial = 0;
   for (const LayerSpec& layer : spec.layers) partial = std::max(partial, kBlocks * kQueries * parts * (layer.attention.d_v + 2) * 4);

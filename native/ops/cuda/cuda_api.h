@@ -4,7 +4,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define CONCLAVE_CUDA_VERSION 1   // changes whenever this file or ops/gpu/kernel_args.h does
+#define CONCLAVE_CUDA_VERSION 2   // changes whenever this file, ops/gpu/launch_list.h or kernel_args.h does
 
 /// Functions give 0, or the runtime's error number; `error_text` says it in words. The context belongs to one thread at a time.
 struct ConclaveCudaApi {
@@ -19,9 +19,10 @@ struct ConclaveCudaApi {
   int32_t (*free)(void* context, void* buffer);
   int32_t (*upload)(void* context, void* to, const void* from, size_t bytes);
   int32_t (*download)(void* context, void* to, const void* from, size_t bytes);
-  int32_t (*copy)(void* context, void* to, const void* from, size_t bytes);
-  /// -1: there is no such kernel, or its arguments have another size.
-  int32_t (*launch)(void* context, int32_t kernel, int32_t format, int32_t x, int32_t y, int32_t z, const void* args, size_t args_bytes);
+  /// The bytes of a gpu::LaunchList. -1: there is no such kernel, or its arguments have another size.
+  int32_t (*run)(void* context, const void* list, size_t bytes);
+  /// Of the lists given so far: launched step by step, made into graphs, launched as graphs.
+  void (*list_counts)(void* context, uint64_t counts[3]);
   int32_t (*wait)(void* context);
   const char* (*error_text)(int32_t error);
 };

@@ -1,4 +1,5 @@
-// The CUDA library: the kernels for every architecture that it was built for, and the runtime calls behind cuda_api.h.
+// The CUDA library: the kernels for every architecture that it was built for (graphs.h launches them), and the runtime calls
+// behind cuda_api.h.
 // All work goes to one stream, in order; small uploads go through a ring of pinned memory, so that none waits for the device.
 #include <cuda_runtime.h>
 
@@ -6,7 +7,7 @@
 #include <new>
 
 #include "ops/cuda/cuda_api.h"
-#include "ops/gpu/kernels.h"
+#include "ops/cuda/graphs.h"
 
 namespace conclave {
 namespace {
@@ -19,27 +20,7 @@ struct Context {
   cudaDeviceProp device{};
   unsigned char* ring = nullptr;
   size_t ring_at = 0;
-};
-
-template <class Kernel>
-__global__ void __launch_bounds__(Kernel::kThreads) kernel(const __grid_constant__ typename Kernel::Args args) {
-  __shared__ alignas(16) unsigned char shared[Kernel::kSharedBytes > 0 ? Kernel::kSharedBytes : 16];
-  Kernel::run(args, {static_cast<int>(blockIdx.x), static_cast<int>(blockIdx.y), static_cast<int>(blockIdx.z), static_cast<int>(threadIdx.x)}, shared);
-}
-
-struct Launch {
-  cudaStream_t stream;
-  dim3 grid;
-  const void* args;
-  size_t args_bytes;
-  template <class Kernel>
-  bool run() {
-    typename Kernel::Args copy;
-    if (args_bytes != sizeof(copy)) return false;
-    std::memcpy(&copy, args, sizeof(copy));
-    kernel<Kernel><<<grid, Kernel::kThreads, 0, stream>>>(copy);
-    return true;
-  }
+  Graphs graphs;
 };
 
 Context& of(void* context) { return *static_cast<Context*>(context); }
@@ -105,11 +86,13 @@ int32_t download(void* context, void* to, const void* from, size_t bytes) {
   return error != cudaSuccess ? error : cudaStreamSynchronize(of(context).stream);
 }
 
-int32_t copy_on_device(void* context, void* to, const void* from, size_t bytes) { return cudaMemcpyAsync(to, from, bytes, cudaMemcpyDeviceToDevice, of(context).stream); }
+int32_t run_list(void* context, const void* list, size_t bytes) { return of(context).graphs.run(of(context).stream, {static_cast<const std::byte*>(list), bytes}); }
 
-int32_t launch(void* context, int32_t id, int32_t format, int32_t x, int32_t y, int32_t z, const void* args, size_t args_bytes) {
-  Launch call{of(context).stream, dim3(static_cast<unsigned>(x), static_cast<unsigned>(y), static_cast<unsigned>(z)), args, args_bytes};
-  return gpu::dispatch(static_cast<gpu::KernelId>(id), format, call) ? static_cast<int32_t>(cudaGetLastError()) : -1;
+void list_counts(void* context, uint64_t counts[3]) {
+  const gpu::ListCounts& own = of(context).graphs.counts();
+  counts[0] = own.plain;
+  counts[1] = own.made;
+  counts[2] = own.replayed;
 }
 
 constexpr ConclaveCudaApi kApi = {
@@ -123,8 +106,8 @@ constexpr ConclaveCudaApi kApi = {
     free_buffer,
     upload,
     download,
-    copy_on_device,
-    launch,
+    run_list,
+    list_counts,
     [](void* context) -> int32_t { return cudaStreamSynchronize(of(context).stream); },
     [](int32_t error) -> const char* { return error < 0 ? "the library has no such kernel" : cudaGetErrorString(static_cast<cudaError_t>(error)); },
 };

@@ -66,9 +66,11 @@ class CudaDevice final : public gpu::GpuDevice {
   }
   void upload(void* to, const void* from, size_t bytes) override { check(bytes == 0 ? 0 : api_.upload(context_, to, from, bytes), "receive data"); }
   void download(void* to, const void* from, size_t bytes) override { check(bytes == 0 ? 0 : api_.download(context_, to, from, bytes), "send data"); }
-  void copy(void* to, const void* from, size_t bytes) override { check(bytes == 0 ? 0 : api_.copy(context_, to, from, bytes), "copy data"); }
-  void launch(gpu::KernelId kernel, int format, gpu::Grid grid, const void* args, size_t args_bytes) override {
-    check(api_.launch(context_, static_cast<int32_t>(kernel), format, grid.x, grid.y, grid.z, args, args_bytes), gpu::kernel_name(kernel));
+  void run(const gpu::LaunchList& list) override { check(api_.run(context_, list.bytes().data(), list.bytes().size()), "compute"); }
+  gpu::ListCounts list_counts() const override {
+    uint64_t counts[3] = {};
+    api_.list_counts(context_, counts);
+    return {counts[0], counts[1], counts[2]};
   }
   void wait() override { check(api_.wait(context_), "finish its work"); }
 

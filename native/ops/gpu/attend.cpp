@@ -1,6 +1,7 @@
 // Keys and values into their pages, and attention over them: which rows meet which keys together, and whether one block or
 // many meet a sequence's runs; see kv.h and attend.h.
 #include <algorithm>
+#include <bit>
 #include <cassert>
 #include <string>
 
@@ -41,15 +42,18 @@ std::vector<RowTile> tile_rows(const AttendArgs& args, const PageTable& table, i
   return tiles;
 }
 
-struct Runs { int first, last; };
-
-Runs runs_of(const AttendArgs& args) {
-  Runs runs{INT32_MAX, 0};
-  for (const int32_t position : args.row_position) {
-    const int first = args.window > 0 ? std::max(0, position - args.window + 1) : 0;
-    runs = {std::min(runs.first, first / kRunKeys), std::max(runs.last, position / kRunKeys + 1)};
+/// The most runs of keys that the rows of one tile look into, from the first to the last.
+int most_runs(const AttendArgs& args, std::span<const RowTile> tiles) {
+  int most = 1;
+  for (const RowTile& tile : tiles) {
+    int first = INT32_MAX, last = 0;
+    for (const int32_t position : args.row_position.subspan(static_cast<size_t>(tile.row), static_cast<size_t>(tile.n_rows))) {
+      first = std::min(first, args.window > 0 ? std::max(0, position - args.window + 1) : 0);
+      last = std::max(last, position);
+    }
+    most = std::max(most, last / kRunKeys + 1 - first / kRunKeys);
   }
-  return runs;
+  return most;
 }
 
 }  // namespace
@@ -72,15 +76,16 @@ void attend(GpuContext& context, const AttendArgs& args) {
   const int shared = args.n_heads / layer.n_kv_heads, heads_a_tile = std::min(shared, kQueries);
   const PageTable table(args.sequences);
   const std::vector<RowTile> tiles = tile_rows(args, table, std::max(1, kQueries / shared));
-  const Runs runs = runs_of(args);
+  const int runs = most_runs(args, tiles);
   Grid grid{1, layer.n_kv_heads * blocks(shared, heads_a_tile), static_cast<int32_t>(tiles.size())};
   AttendKernelArgs kernel{pages_of(layer), args.q.f32(), args.out.f32(), args.q.stride, args.out.stride, args.n_heads, heads_a_tile, args.window, args.scale, args.softcap,
                           device_floats(args.sinks), context.staging.put(std::span<const RowTile>(tiles)), context.staging.put(args.row_position),
-                          context.staging.put(std::span<const int32_t>(table.pages)), runs.first, 1, nullptr, nullptr};
+                          context.staging.put(std::span<const int32_t>(table.pages)), 1, nullptr, nullptr};
   // Few blocks cannot keep the device at its memory: each run becomes a block of its own, and another kernel joins them.
-  const bool split = runs.last - runs.first > 1 && int64_t{grid.y} * grid.z < 2 * context.device->n_processors();
+  // Powers of two: a context that grows would else give the device another list at every 256 tokens. Parts without a run end at once.
+  const bool split = runs > 1 && int64_t{grid.y} * grid.z < 2 * context.device->n_processors();
   if (split) {
-    grid.x = kernel.n_parts = runs.last - runs.first;
+    grid.x = kernel.n_parts = static_cast<int32_t>(std::bit_ceil(static_cast<uint32_t>(runs)));
     const size_t states = static_cast<size_t>(n) * static_cast<size_t>(args.n_heads) * static_cast<size_t>(kernel.n_parts);
     kernel.partial = context.partial.get<float>(states * static_cast<size_t>(layer.d_v));
     kernel.state = context.state.get<float>(2 * states);

@@ -56,9 +56,16 @@ struct Attend {
     }
     int from = first_key / kRunKeys, to = (last_key + kRunKeys - 1) / kRunKeys;
     if (args.partial) {
-      const int own = args.first_run + p.x;
-      if (own >= from && own < to) from = own, to = own + 1;
-      else to = from;
+      from += p.x;
+      if (from >= to) {   // there are more parts than runs
+        for (int i = p.thread; i < n; i += kThreads) {
+          const int64_t part = (int64_t{tile.row + i / heads} * args.n_heads + first_head + i % heads) * args.n_parts + p.x;
+          Global<float>(args.state)[2 * part] = kLowest;
+          Global<float>(args.state)[2 * part + 1] = 0.f;
+        }
+        return;
+      }
+      to = from + 1;
     }
     for (int i = p.thread; i < n * d_k; i += kThreads) {
       const int query = i / d_k;

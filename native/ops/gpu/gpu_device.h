@@ -1,10 +1,11 @@
-// What the ops ask of a device: memory, copies, and kernels in the order of their launches. CUDA, Metal and the host's
+// What the ops ask of a device: memory, copies to and from it, and lists of kernels, all in the order of the calls. CUDA, Metal and the host's
 // stand-in each are one. Calls throw Error; kOutOfMemory says how much was asked for and is free.
 #pragma once
 #include <cstddef>
 #include <memory>
 
-#include "ops/gpu/kernel_id.h"
+#include "ops/gpu/launch_list.h"
+#include "ops/gpu/list_cache.h"
 #include "ops/ops.h"
 
 namespace conclave::gpu {
@@ -17,12 +18,12 @@ class GpuDevice {
   virtual DeviceMemory memory() const = 0;
   virtual void* alloc(size_t bytes) = 0;            // 256-byte aligned
   virtual void free(void* buffer) = 0;
-  /// `from` may change when this returns; done in the order of the launches around it.
+  /// `from` may change when this returns; done in the order of the lists around it.
   virtual void upload(void* to, const void* from, size_t bytes) = 0;
-  virtual void download(void* to, const void* from, size_t bytes) = 0;   // waits for what was launched before
-  virtual void copy(void* to, const void* from, size_t bytes) = 0;
-  /// `args` is the struct of that kernel (kernel_args.h); `format` is a DType's number where the kernel has a form for each.
-  virtual void launch(KernelId kernel, int format, Grid grid, const void* args, size_t args_bytes) = 0;
+  virtual void download(void* to, const void* from, size_t bytes) = 0;   // waits for what was given before
+  /// Each launch's arguments are the struct of that kernel (kernel_args.h), its format a DType's number where the kernel has a form for each.
+  virtual void run(const LaunchList& list) = 0;
+  virtual ListCounts list_counts() const { return {}; }
   virtual void wait() = 0;
 };
 

@@ -1,7 +1,10 @@
 // The GPU's Ops over any device, and what its ops share; see gpu_ops.h.
 #include "ops/gpu/gpu_ops.h"
 
+#include <algorithm>
+#include <bit>
 #include <string>
+#include <utility>
 
 #include "base/error.h"
 
@@ -11,48 +14,69 @@ static_assert(kSilu == static_cast<int>(Activation::kSilu) && kGeluTanh == stati
 static_assert(kScoreSoftmax == static_cast<int>(RouterScore::kSoftmax) && kScoreSigmoid == static_cast<int>(RouterScore::kSigmoid));
 static_assert(kBeforeTopK == static_cast<int>(RouterOrder::kBeforeTopK) && kAfterTopK == static_cast<int>(RouterOrder::kAfterTopK) && kSparseMixer == static_cast<int>(RouterOrder::kSparseMixer));
 
+Scratch::~Scratch() { context_.device->free(buffer_); }
+
 void Scratch::grow(size_t bytes) {
   if (bytes <= bytes_) return;
-  device_.wait();
-  device_.free(buffer_);
+  context_.flush();
+  context_.device->wait();
+  context_.device->free(buffer_);
   buffer_ = nullptr;
   bytes_ = 0;
   const size_t wanted = bytes + bytes / 4;
-  buffer_ = device_.alloc(wanted);
+  buffer_ = context_.device->alloc(wanted);
   bytes_ = wanted;
 }
 
 Staging::~Staging() {
-  for (const Chunk& chunk : chunks_) device_.free(chunk.memory);
+  for (const Chunk& chunk : chunks_) device_.free(chunk.device);
 }
 
 void Staging::clear() {
   entries_.clear();
-  for (Chunk& chunk : chunks_) chunk.used = 0;
+  for (Chunk& chunk : chunks_) chunk.used = chunk.sent = 0;
+  chunk_ = 0;
 }
 
-const void* Staging::put_bytes(const void* data, size_t bytes) {
+void Staging::send() {
+  for (Chunk& chunk : chunks_) {
+    if (chunk.used > chunk.sent) device_.upload(chunk.device + chunk.sent, chunk.host.data() + chunk.sent, chunk.used - chunk.sent);
+    chunk.sent = chunk.used;
+  }
+}
+
+const void* Staging::put_bytes(const void* data, size_t bytes, std::source_location place) {
   if (bytes == 0) return nullptr;
   const auto* from = static_cast<const std::byte*>(data);
   uint64_t hash = 0xcbf29ce484222325u + bytes;   // FNV-1a; equality is what counts, the hash only finds candidates
   for (size_t i = 0; i < bytes; ++i) hash = (hash ^ static_cast<uint64_t>(from[i])) * 0x100000001b3u;
-  for (auto [at, end] = entries_.equal_range(hash); at != end; ++at)
-    if (at->second.bytes.size() == bytes && std::memcmp(at->second.bytes.data(), data, bytes) == 0) return at->second.device;
-  const size_t rounded = (bytes + 255) / 256 * 256;
-  if (chunks_.empty() || chunks_.back().used + rounded > chunks_.back().bytes) {
-    const size_t size = std::max(rounded, size_t{1} << 20);
-    chunks_.push_back({static_cast<std::byte*>(device_.alloc(size)), size, 0});
+  const auto same_place = [&](const std::source_location& other) { return other.line() == place.line() && other.column() == place.column() && std::strcmp(other.file_name(), place.file_name()) == 0; };
+  for (auto [at, end] = entries_.equal_range(hash); at != end; ++at) {
+    const Entry& entry = at->second;
+    const Chunk& chunk = chunks_[entry.chunk];
+    if (entry.bytes == bytes && std::memcmp(chunk.host.data() + entry.at, data, bytes) == 0 && same_place(entry.place)) return chunk.device + entry.at;
   }
-  std::byte* to = chunks_.back().memory + chunks_.back().used;
-  chunks_.back().used += rounded;
-  device_.upload(to, data, bytes);
-  entries_.insert({hash, {{from, from + bytes}, to}});
-  return to;
+  const size_t room = std::bit_ceil(std::max<size_t>(bytes, 256));
+  while (chunk_ < chunks_.size() && chunks_[chunk_].used + room > chunks_[chunk_].host.size()) ++chunk_;
+  if (chunk_ == chunks_.size()) {
+    const size_t size = std::max(room, size_t{1} << 20);
+    chunks_.push_back({static_cast<std::byte*>(device_.alloc(size)), std::vector<std::byte>(size), 0, 0});
+  }
+  Chunk& chunk = chunks_[chunk_];
+  std::memcpy(chunk.host.data() + chunk.used, data, bytes);
+  entries_.insert({hash, {place, chunk_, chunk.used, bytes}});
+  chunk.used += room;
+  return chunk.device + chunk.used - room;
 }
 
-GpuContext::GpuContext(std::unique_ptr<GpuDevice> on)
-    : device(std::move(on)), staging(*device), codes(*device), scales(*device), hidden_codes(*device), hidden_scales(*device), hidden(*device), pair_row(*device),
-      pair_weight(*device), pair_first(*device), pair_active(*device), logits(*device), selection(*device), partial(*device), state(*device), mixed(*device), inverse(*device) {}
+void GpuContext::flush() {
+  if (list.is_empty()) return;
+  LaunchList recorded = std::exchange(list, {});   // not given twice, whatever it ends in
+  staging.send();
+  device->run(recorded);
+  recorded.clear();
+  list = std::move(recorded);   // its memory
+}
 
 const uint8_t* device_bytes(const Weight& weight) {
   if (!weight.device) throw Error(ErrorCode::kInternal, std::string("tensor ") + weight.name + " was not brought to the device");
@@ -81,16 +105,32 @@ class GpuOps final : public Ops {
   const char* name() const override { return context_.device->name(); }
   std::optional<DeviceMemory> memory() const override { return context_.device->memory(); }
   void* alloc(size_t bytes) override { return context_.device->alloc(bytes); }
-  void free(void* buffer) override { context_.device->free(buffer); }
-  void upload(void* dst, const void* src, size_t bytes) override { context_.device->upload(dst, src, bytes); }
-  void download(void* dst, const void* src, size_t bytes) override { context_.device->download(dst, src, bytes); }
-  void copy(void* dst, const void* src, size_t bytes) override { context_.device->copy(dst, src, bytes); }
+  void free(void* buffer) override;
+  void upload(void* dst, const void* src, size_t bytes) override {
+    context_.flush();
+    context_.device->upload(dst, src, bytes);
+  }
+  void download(void* dst, const void* src, size_t bytes) override {
+    context_.flush();
+    context_.device->download(dst, src, bytes);
+  }
+  void copy(void* dst, const void* src, size_t bytes) override {
+    if (bytes > 0) context_.list.copy(dst, src, bytes);
+  }
+  /// What was called between passes comes first; what a pass that failed left behind is forgotten.
   void begin() override {
+    if (in_pass_) context_.list.clear();
+    context_.flush();
     context_.device->wait();
     context_.staging.clear();
+    in_pass_ = true;
   }
-  void submit() override {}   // launches run as they come
-  void wait() override { context_.device->wait(); }
+  void submit() override { context_.flush(); }
+  void wait() override {
+    context_.flush();
+    context_.device->wait();
+    in_pass_ = false;
+  }
 
   void prepare(Weight& weight) override;
 
@@ -116,7 +156,18 @@ class GpuOps final : public Ops {
   using Key = std::tuple<const std::byte*, size_t, size_t>;   // where in the file, bytes, bytes from expert to expert
   GpuContext context_;
   std::map<Key, void*> weights_;
+  bool in_pass_ = false;
 };
+
+/// Destructors free, and must not throw: a list that cannot run any more has nobody left who waits for it.
+void GpuOps::free(void* buffer) {
+  try {
+    context_.flush();
+  } catch (const Error&) {
+    context_.list.clear();
+  }
+  context_.device->free(buffer);
+}
 
 /// The same bytes are brought over once, however many handles ask (tied embeddings); experts of a fused tensor lie side by side after.
 void GpuOps::prepare(Weight& weight) {

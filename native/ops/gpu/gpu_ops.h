@@ -1,8 +1,10 @@
-// What the GPU's ops share: the device, scratch memory that grows to the largest call and stays, and the small arrays of a
-// pass (positions, pages) on their way to the device. Each op is a free function of this context in the file of its name.
+// What the GPU's ops share: the device, the list of launches that is being made, scratch memory that grows to the largest
+// call and stays, and the small arrays of a pass (positions, pages) on their way to the device. Each op is a free function of
+// this context in the file of its name. Passes that differ only in what their arrays hold give the device equal lists.
 #pragma once
 #include <cstring>
 #include <map>
+#include <source_location>
 #include <tuple>
 #include <vector>
 
@@ -11,11 +13,13 @@
 
 namespace conclave::gpu {
 
+struct GpuContext;
+
 /// Device memory that keeps its largest size so far; contents are lost when it grows.
 class Scratch {
  public:
-  explicit Scratch(GpuDevice& device) : device_(device) {}
-  ~Scratch() { device_.free(buffer_); }
+  explicit Scratch(GpuContext& context) : context_(context) {}
+  ~Scratch();
   Scratch(const Scratch&) = delete;
   Scratch& operator=(const Scratch&) = delete;
   template <class T>
@@ -27,49 +31,78 @@ class Scratch {
  private:
   void grow(size_t bytes);
 
-  GpuDevice& device_;
+  GpuContext& context_;
   void* buffer_ = nullptr;
   size_t bytes_ = 0;
 };
 
-/// Host arrays on the device until the next pass begins. The same contents travel once: every layer asks for the same ones.
+/// Host arrays on the device until the next pass begins. What is asked for in the same order lies at the same addresses pass
+/// after pass: room is kept in powers of two, so that a page table may grow. The same contents from the same place in the code are
+/// kept once: every layer asks for the same ones.
 class Staging {
  public:
   explicit Staging(GpuDevice& device) : device_(device) {}
   ~Staging();
   Staging(const Staging&) = delete;
   Staging& operator=(const Staging&) = delete;
+  /// Two places with equal contents get an array each: else their lists would depend on what the contents happen to be.
   template <class T>
-  const T* put(std::span<const T> values) { return static_cast<const T*>(put_bytes(values.data(), values.size_bytes())); }
+  const T* put(std::span<const T> values, std::source_location place = std::source_location::current()) {
+    return static_cast<const T*>(put_bytes(values.data(), values.size_bytes(), place));
+  }
+  void send();    // what was put since the last time, in one piece
   void clear();   // nothing that reads the arrays may be under way
 
  private:
   struct Entry {
-    std::vector<std::byte> bytes;
-    const void* device;
+    std::source_location place;
+    size_t chunk, at, bytes;
   };
   struct Chunk {
-    std::byte* memory;
-    size_t bytes, used;
+    std::byte* device;
+    std::vector<std::byte> host;
+    size_t used, sent;
   };
-  const void* put_bytes(const void* data, size_t bytes);
+  const void* put_bytes(const void* data, size_t bytes, std::source_location place);
 
   GpuDevice& device_;
   std::vector<Chunk> chunks_;
+  size_t chunk_ = 0;                         // that is being filled
   std::multimap<uint64_t, Entry> entries_;   // by hash of the contents
 };
 
+/// The unused bytes between a struct's members are set to 0: lists are compared by their bytes.
+template <class Args>
+void clear_padding(Args& args) {
+#if defined(__has_builtin)
+#if __has_builtin(__builtin_clear_padding)
+  __builtin_clear_padding(&args);
+#endif
+#elif defined(_MSC_VER)
+  __builtin_zero_non_value_bits(&args);
+#endif
+  (void)args;   // elsewhere a list that differs in such bytes only is taken for a new one
+}
+
 struct GpuContext {
-  explicit GpuContext(std::unique_ptr<GpuDevice> on);
+  explicit GpuContext(std::unique_ptr<GpuDevice> on) : device(std::move(on)), staging(*device) {}
 
   std::unique_ptr<GpuDevice> device;
   Staging staging;
-  Scratch codes, scales, hidden_codes, hidden_scales, hidden, pair_row, pair_weight, pair_first, pair_active, logits, selection, partial, state, mixed, inverse;
+  LaunchList list;         // not yet given to the device
+  Scratch codes{*this}, scales{*this}, hidden_codes{*this}, hidden_scales{*this}, hidden{*this}, pair_row{*this}, pair_weight{*this}, pair_first{*this}, pair_active{*this};
+  Scratch logits{*this}, selection{*this}, partial{*this}, state{*this}, mixed{*this}, inverse{*this};
 
   template <class Args>
-  void launch(KernelId kernel, DType format, Grid grid, const Args& args) { device->launch(kernel, static_cast<int>(format), grid, &args, sizeof(args)); }
+  void launch(KernelId kernel, DType format, Grid grid, const Args& args) {
+    Args own = args;
+    clear_padding(own);
+    list.launch(kernel, static_cast<int>(format), grid, &own, sizeof(own));
+  }
   template <class Args>
   void launch(KernelId kernel, Grid grid, const Args& args) { launch(kernel, DType::kF32, grid, args); }
+  /// Gives the device what was recorded, its arrays first.
+  void flush();
 };
 
 inline int32_t blocks(int64_t n, int64_t each) { return static_cast<int32_t>((n + each - 1) / each); }

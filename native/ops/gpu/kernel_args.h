@@ -188,8 +188,8 @@ struct StoreKernelArgs {
 struct RowTile {
   int32_t row, n_rows, first_page;   // its page table begins at page_table[first_page]
 };
-/// Grid: (parts, key heads * head tiles, row tiles). One part: runs of keys are met in turn and joined; else part i is run first_run + i,
-/// and what it gives is left in `partial` for MergeKernelArgs.
+/// Grid: (parts, key heads * head tiles, row tiles). One part: runs of keys are met in turn and joined; else part i is the tile's
+/// run i, if it has one, and what it gives is left in `partial` for MergeKernelArgs.
 struct AttendKernelArgs {
   Pages pages;
   const float* q;
@@ -200,7 +200,7 @@ struct AttendKernelArgs {
   const float* sinks;
   const RowTile* tiles;
   const int32_t *positions, *page_table;
-  int first_run, n_parts;
+  int n_parts;
   float *partial, *state;  // [row][head][part][d_v], [row][head][part][2]: largest score, sum of weights
 };
 /// Grid: (n_heads, rows).

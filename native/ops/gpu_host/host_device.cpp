@@ -64,21 +64,38 @@ class HostDevice final : public gpu::GpuDevice {
   }
   void upload(void* to, const void* from, size_t bytes) override { copy_checked(to, from, bytes, to); }
   void download(void* to, const void* from, size_t bytes) override { copy_checked(to, from, bytes, from); }
-  void copy(void* to, const void* from, size_t bytes) override {
-    check(from, bytes);
-    copy_checked(to, from, bytes, to);
+  void run(const gpu::LaunchList& list) override {
+    note(list);
+    gpu::run_steps(
+        list.bytes(), [](gpu::KernelId kernel, int format, gpu::Grid grid, const void* args, size_t args_bytes) { return launch(kernel, format, grid, args, args_bytes); },
+        [](const gpu::LaunchList::CopyArgs& args) {
+          check(args.from, args.bytes);
+          copy_checked(args.to, args.from, args.bytes, args.to);
+          return 0;
+        });
   }
-  void launch(gpu::KernelId kernel, int format, gpu::Grid grid, const void* args, size_t args_bytes) override {
+  gpu::ListCounts list_counts() const override { return counts_; }
+  void wait() override {}
+
+ private:
+  /// A device that keeps lists would have found this one among them.
+  void note(const gpu::LaunchList& list) {
+    using Verdict = gpu::ListCache<int>::Verdict;
+    switch (lists_.look_up(list.bytes()).verdict) {
+      case Verdict::kReplay: ++counts_.replayed; break;
+      case Verdict::kMake: ++counts_.made; break;
+      case Verdict::kPlain: ++counts_.plain; break;
+    }
+  }
+  static int32_t launch(gpu::KernelId kernel, int format, gpu::Grid grid, const void* args, size_t args_bytes) {
     Launch launch{gpu::kernel_name(kernel), grid, args, args_bytes};
     try {
       if (!gpu::dispatch(kernel, format, launch)) throw Fault(std::string("there is no kernel ") + launch.name + " for format " + std::to_string(format));
     } catch (const Fault& fault) {
       throw Error(ErrorCode::kInternal, fault.what());
     }
+    return 0;
   }
-  void wait() override {}
-
- private:
   static size_t size_on_device(size_t bytes) { return (bytes + 255) / 256 * 256; }
   static void check(const void* p, size_t bytes) {
     const Range range = range_of(p);
@@ -93,6 +110,8 @@ class HostDevice final : public gpu::GpuDevice {
   const size_t memory_bytes_;
   size_t used_ = 0;
   std::map<const void*, size_t> sizes_;
+  gpu::ListCache<int> lists_{gpu::kKeptListBytes};
+  gpu::ListCounts counts_;
 };
 
 }  // namespace
