@@ -52,8 +52,71 @@ export interface LoadOptions {
   readonly prefillChunk?: number;
   readonly kvType?: "F16" | "BF16" | "F32" | "Q8_0";
   readonly exact?: boolean;
+  /** Absent: 'cpu'. 'auto': a graphics card if there is one on which the parts that every token reads fit, else the processor. */
+  readonly device?: "auto" | "cpu" | "cuda" | "metal";
+  /** Of the device's own memory to use; 0 or absent: what is free, less a reserve. */
+  readonly deviceBytes?: number;
+  /** Of experts on a device that does not hold all: whether they change places. Absent: 'fixed'. */
+  readonly expertCache?: "fixed" | "lru" | "lfu";
+  /** [moeLayers][experts] how often each was chosen earlier: a device that holds some only begins with the favourites. */
+  readonly expertUsage?: ReadonlyArray<readonly number[]>;
   /** Files of drafting models for this one, at most one of a kind. */
   readonly drafters?: readonly string[];
+}
+
+export interface PlanOptions extends Omit<LoadOptions, "path"> {
+  /** Instead of what this machine has free now, in bytes. */
+  readonly budget?: { readonly vram: number; readonly ram: number; readonly unified?: boolean };
+  /** What a model that is loaded now gives back before this one is loaded, in bytes. */
+  readonly returned?: { readonly vram: number; readonly ram: number };
+}
+
+/** Bytes of each kind in one memory. */
+export interface MemoryUse {
+  /** What every token reads. */
+  readonly weights: number;
+  readonly experts: number;
+  /** Keys, values and recurrent states. */
+  readonly kv: number;
+  readonly work: number;
+}
+
+export interface ModelPlan {
+  readonly placement: "gpu" | "hybrid" | "cpu" | "too-large";
+  /** One sentence for people. */
+  readonly reason: string;
+  readonly gpu: MemoryUse;
+  readonly cpu: MemoryUse;
+  readonly experts: number;
+  readonly expertsOnGpu: number;
+  /** Tokens planned for. */
+  readonly context: number;
+  /** The longest context with which the model would be placed somewhere; 0: none. */
+  readonly mostContext: number;
+  /** In bytes, what is free as the plan may use it; 0: not asked for. */
+  readonly machine: {
+    readonly ram: number;
+    readonly ramFree: number;
+    readonly vram: number;
+    readonly vramFree: number;
+    readonly unified: boolean;
+    /** Name of the device; "": none, or none asked for. */
+    readonly card: string;
+    /** Why a card that was asked for cannot be used. */
+    readonly noCard: string;
+  };
+}
+
+/** Where a model would go: what `conclave plan` prints. Rejects for a bad file; a card that is not there is no error. */
+export function planModel(path: string, options?: PlanOptions): Promise<ModelPlan>;
+
+/** Where a loaded model is at this moment. */
+export interface Residence {
+  readonly device: MemoryUse;
+  /** Weights and experts: those that the processor computes with, as far as they are in memory. */
+  readonly host: MemoryUse;
+  /** [moeLayers][experts] 0: on the device, 1: in memory, 2: on disk (less than half of it is in memory). */
+  readonly tiers: Uint8Array;
 }
 
 export interface SamplerOptions {
@@ -144,7 +207,22 @@ export interface EngineStats {
   readonly kvPagesCached: number;
   readonly running: number;
   readonly waiting: number;
+  /** Of the layers whose experts a device holds in part: all, and those there now. */
+  readonly expertsPlaced: number;
+  readonly expertsOnDevice: number;
+  /** (row, expert) pairs of those layers that the device computed, and those that the processor did. */
+  readonly expertHits: number;
+  readonly expertMisses: number;
+  readonly expertBytesMoved: number;
   readonly residentBytes: number;
+  /** Of this process, without the pages of files but those of weights that the processor reads; the peak as far as stats() was asked. */
+  readonly hostBytes: number;
+  readonly hostPeakBytes: number;
+  /** Of the device, 0 without one: what the engine took there, at most, and what is left. */
+  readonly deviceBytes: number;
+  readonly devicePeakBytes: number;
+  readonly deviceFreeBytes: number;
+  readonly deviceTotalBytes: number;
   readonly backend: string;
 }
 
@@ -169,6 +247,8 @@ export class Engine {
   /** Throws 'bad-argument' at once; later failures arrive as `failed`. `onBatch` is never called after `ended` or `failed`. */
   request(options: RequestOptions, onBatch: (batch: RequestBatch) => void): EngineRequest;
   stats(): EngineStats;
+  /** Waits for the next step and asks the system about a sample of the file's pages; meant for once a second at most. */
+  residence(): Promise<Residence>;
   /** How many leading tokens are known in memory, so that a request that begins with them need not compute them. */
   knownPrefix(tokens: Uint32Array): Promise<number>;
   /** Writes a known prefix, atomically. Resolves with the file's bytes; rejects 'bad-argument' when it is not known or fills no page, 'io'. */

@@ -4,6 +4,7 @@
 #include "addon/engine_object.h"
 #include "addon/hash.h"
 #include "addon/metadata.h"
+#include "addon/placement_values.h"
 #include "addon/request_object.h"
 
 namespace conclave {
@@ -20,6 +21,7 @@ Napi::Object define_exports(Napi::Env env, Napi::Object exports) {
   exports.Set("readMetadata", Napi::Function::New<read_metadata>(env, "readMetadata"));
   exports.Set("inspectModel", Napi::Function::New<inspect_model>(env, "inspectModel"));
   exports.Set("inspectDrafter", Napi::Function::New<inspect_drafter>(env, "inspectDrafter"));
+  exports.Set("planModel", Napi::Function::New<plan_model>(env, "planModel"));
   exports.Set("hashFile", Napi::Function::New<hash_file>(env, "hashFile"));
   exports.Set("engineVersion", kEngineVersion);
   return exports;

@@ -185,6 +185,64 @@ Steering steering_options(const Napi::Value& value) {
   return steering;
 }
 
+template <class T>
+T named(const Napi::Value& value, const char* name, std::optional<T> (*known)(std::string_view), const char* names) {
+  if (!value.IsString()) refuse_type(value, name, "a string");
+  const std::string text = value.As<Napi::String>().Utf8Value();
+  if (const std::optional<T> found = known(text)) return *found;
+  refuse(value.Env(), "'" + std::string(name) + "' is '" + text.substr(0, 40) + "'; it must be " + names + ".");
+}
+
+uint64_t bytes(const Napi::Object& options, const char* name) {
+  const Napi::Value value = options.Get(name);
+  return value.IsUndefined() ? 0 : static_cast<uint64_t>(integer(value, name, 0, kMaxSafeInteger));
+}
+
+std::vector<std::vector<float>> expert_usage(const Napi::Value& value) {
+  if (!value.IsArray()) refuse_type(value, "expertUsage", "an array of arrays of numbers");
+  const auto layers = value.As<Napi::Array>();
+  std::vector<std::vector<float>> usage(layers.Length());
+  for (uint32_t layer = 0; layer < layers.Length(); ++layer) {
+    const Napi::HandleScope scope(value.Env());
+    const std::string name = "expertUsage[" + std::to_string(layer) + "]";
+    const Napi::Value counts = layers.Get(layer);
+    if (!counts.IsArray()) refuse_type(counts, name, "an array of numbers");
+    const auto list = counts.As<Napi::Array>();
+    for (uint32_t expert = 0; expert < list.Length(); ++expert) usage[layer].push_back(static_cast<float>(number(list.Get(expert), name)));
+  }
+  return usage;
+}
+
+MemoryBudget memory_budget(const Napi::Value& value) {
+  if (!value.IsObject()) refuse_type(value, "budget", "an object");
+  const auto options = value.As<Napi::Object>();
+  MemoryBudget budget{.vram_bytes = bytes(options, "vram"), .ram_bytes = bytes(options, "ram")};
+  read_bool(options, "unified", budget.unified);
+  return budget;
+}
+
+EngineOptions load_options(const Napi::Object& options) {
+  EngineOptions result;
+  read_int(options, "threads", result.n_threads);
+  read_int(options, "context", result.n_context);
+  read_int(options, "prefillChunk", result.prefill_chunk);
+  const Napi::Value kv = options.Get("kvType");
+  if (!kv.IsUndefined()) result.kv_type = kv_type(kv);
+  bool exact = false;
+  read_bool(options, "exact", exact);
+  if (exact) result.precision = Precision::kExact;
+  const Napi::Value drafters = options.Get("drafters");
+  if (!drafters.IsUndefined()) result.drafters = drafter_paths(drafters);
+  const Napi::Value device = options.Get("device");
+  if (!device.IsUndefined()) result.device = named(device, "device", device_of, "'auto', 'cpu', 'cuda' or 'metal'");
+  result.device_bytes = bytes(options, "deviceBytes");
+  const Napi::Value cache = options.Get("expertCache");
+  if (!cache.IsUndefined()) result.expert_cache = named(cache, "expertCache", residency_policy_of, "'fixed', 'lru' or 'lfu'");
+  const Napi::Value usage = options.Get("expertUsage");
+  if (!usage.IsUndefined()) result.expert_usage = expert_usage(usage);
+  return result;
+}
+
 }  // namespace
 
 std::string path_argument(const Napi::CallbackInfo& info, size_t index) { return path(info[index]); }
@@ -202,18 +260,22 @@ Napi::Function function_argument(const Napi::CallbackInfo& info, size_t index, c
 }
 
 EngineOptions engine_options(const Napi::Object& options) {
-  EngineOptions result;
+  EngineOptions result = load_options(options);
   result.path = path(options.Get("path"));
-  read_int(options, "threads", result.n_threads);
-  read_int(options, "context", result.n_context);
-  read_int(options, "prefillChunk", result.prefill_chunk);
-  const Napi::Value kv = options.Get("kvType");
-  if (!kv.IsUndefined()) result.kv_type = kv_type(kv);
-  bool exact = false;
-  read_bool(options, "exact", exact);
-  if (exact) result.precision = Precision::kExact;
-  const Napi::Value drafters = options.Get("drafters");
-  if (!drafters.IsUndefined()) result.drafters = drafter_paths(drafters);
+  return result;
+}
+
+PlanRequest plan_request(std::string path, const Napi::Object& options) {
+  PlanRequest result;
+  result.load = load_options(options);
+  result.load.path = std::move(path);
+  const Napi::Value budget = options.Get("budget");
+  if (!budget.IsUndefined()) result.budget = memory_budget(budget);
+  const Napi::Value returned = options.Get("returned");
+  if (returned.IsUndefined()) return result;
+  if (!returned.IsObject()) refuse_type(returned, "returned", "an object");
+  result.returned_vram_bytes = bytes(returned.As<Napi::Object>(), "vram");
+  result.returned_ram_bytes = bytes(returned.As<Napi::Object>(), "ram");
   return result;
 }
 

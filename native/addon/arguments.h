@@ -16,6 +16,7 @@ Napi::Object object_argument(const Napi::CallbackInfo& info, size_t index, const
 Napi::Function function_argument(const Napi::CallbackInfo& info, size_t index, const char* name);
 
 EngineOptions engine_options(const Napi::Object& options);
+PlanRequest plan_request(std::string path, const Napi::Object& options);
 RequestOptions request_options(const Napi::Object& options);
 /// Without the engine's version, which is this build's.
 PrefixFile prefix_file(const Napi::Object& file);

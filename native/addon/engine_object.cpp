@@ -8,7 +8,7 @@
 #include "addon/close_job.h"
 #include "addon/failure.h"
 #include "addon/model_info.h"
-#include "addon/process_memory.h"
+#include "addon/placement_values.h"
 #include "addon/request_object.h"
 #include "addon/token_stream.h"
 
@@ -16,6 +16,10 @@ namespace conclave {
 namespace {
 
 constexpr napi_type_tag kEngineTag{0x8c2d41b7e05f4a96, 0xb36a90d15e7f2c48};
+
+PromiseJob::Result number(auto value) {
+  return [value = static_cast<double>(value)](Napi::Env env) { return Napi::Number::New(env, value); };
+}
 
 }  // namespace
 
@@ -26,6 +30,7 @@ Napi::Function EngineObject::define(Napi::Env env) {
                          InstanceAccessor<&EngineObject::info>("info"),
                          InstanceMethod<&EngineObject::request>("request"),
                          InstanceMethod<&EngineObject::stats>("stats"),
+                         InstanceMethod<&EngineObject::residence>("residence"),
                          InstanceMethod<&EngineObject::known_prefix>("knownPrefix"),
                          InstanceMethod<&EngineObject::save_prefix>("savePrefix"),
                          InstanceMethod<&EngineObject::load_prefix>("loadPrefix"),
@@ -122,24 +127,44 @@ Napi::Value EngineObject::stats(const Napi::CallbackInfo& info) {
     set("kvPagesCached", stats.kv_pages_cached);
     set("running", stats.n_requests_running);
     set("waiting", stats.n_requests_waiting);
-    set("residentBytes", resident_bytes());
+    set("expertsPlaced", stats.n_experts_placed);
+    set("expertsOnDevice", stats.n_experts_on_device);
+    set("expertHits", stats.expert_hits);
+    set("expertMisses", stats.expert_misses);
+    set("expertBytesMoved", stats.expert_bytes_moved);
+    set("residentBytes", stats.resident_bytes);
+    set("hostBytes", stats.host_bytes);
+    set("hostPeakBytes", stats.host_peak_bytes);
+    set("deviceBytes", stats.device_bytes);
+    set("devicePeakBytes", stats.device_peak_bytes);
+    set("deviceFreeBytes", stats.device_free_bytes);
+    set("deviceTotalBytes", stats.device_total_bytes);
     object.Set("backend", stats.backend);
     return object;
   });
 }
 
-Napi::Value EngineObject::start(const Napi::CallbackInfo& info, PrefixJob::Work work) {
+Napi::Value EngineObject::start(const Napi::CallbackInfo& info, std::function<PromiseJob::Result(Engine&)> work) {
   opened(info);   // reading the arguments may have run JS (getters) that closed the engine
-  const auto job = std::make_shared<PrefixJob>(info.Env(), mailbox_, engine_, std::move(work));
+  const auto job = std::make_shared<PromiseJob>(info.Env(), mailbox_, [engine = engine_, work = std::move(work)] { return work(*engine); });
   const Napi::Value promise = job->promise();
   mailbox_->start(info.Env(), job);
   return promise;
 }
 
+Napi::Value EngineObject::residence(const Napi::CallbackInfo& info) {
+  return guarded(info.Env(), [&] {
+    opened(info);
+    return start(info, [](Engine& engine) -> PromiseJob::Result {
+      return [residence = engine.residence()](Napi::Env env) { return residence_value(env, residence); };
+    });
+  });
+}
+
 Napi::Value EngineObject::known_prefix(const Napi::CallbackInfo& info) {
   return guarded(info.Env(), [&] {
     opened(info);
-    return start(info, [tokens = tokens_argument(info, 0)](Engine& engine) { return static_cast<double>(engine.known_prefix(tokens)); });
+    return start(info, [tokens = tokens_argument(info, 0)](Engine& engine) { return number(engine.known_prefix(tokens)); });
   });
 }
 
@@ -148,7 +173,7 @@ Napi::Value EngineObject::save_prefix(const Napi::CallbackInfo& info) {
     opened(info);
     PrefixFile file = prefix_file(object_argument(info, 0, "file"));
     file.engine_version = kEngineVersion;
-    return start(info, [file = std::move(file)](Engine& engine) { return static_cast<double>(engine.save_prefix(file)); });
+    return start(info, [file = std::move(file)](Engine& engine) { return number(engine.save_prefix(file)); });
   });
 }
 
@@ -157,7 +182,7 @@ Napi::Value EngineObject::load_prefix(const Napi::CallbackInfo& info) {
     opened(info);
     PrefixFile file = prefix_file(object_argument(info, 0, "file"));
     file.engine_version = kEngineVersion;
-    return start(info, [file = std::move(file)](Engine& engine) { return static_cast<double>(engine.load_prefix(file)); });
+    return start(info, [file = std::move(file)](Engine& engine) { return number(engine.load_prefix(file)); });
   });
 }
 

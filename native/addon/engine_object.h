@@ -7,7 +7,7 @@
 #include "addon/load_job.h"
 #include "addon/mailbox.h"
 #include "addon/node_api.h"
-#include "addon/prefix_job.h"
+#include "addon/promise_job.h"
 #include "engine/engine.h"
 
 namespace conclave {
@@ -27,11 +27,13 @@ class EngineObject : public Napi::ObjectWrap<EngineObject> {
   Napi::Value info(const Napi::CallbackInfo& info);
   Napi::Value request(const Napi::CallbackInfo& info);
   Napi::Value stats(const Napi::CallbackInfo& info);
+  Napi::Value residence(const Napi::CallbackInfo& info);
   Napi::Value known_prefix(const Napi::CallbackInfo& info);
   Napi::Value save_prefix(const Napi::CallbackInfo& info);
   Napi::Value load_prefix(const Napi::CallbackInfo& info);
   Napi::Value close(const Napi::CallbackInfo& info);
-  Napi::Value start(const Napi::CallbackInfo& info, PrefixJob::Work work);
+  /// On a thread of its own, which holds the engine.
+  Napi::Value start(const Napi::CallbackInfo& info, std::function<PromiseJob::Result(Engine&)> work);
   /// The engine, or a JS error after close().
   Engine& opened(const Napi::CallbackInfo& info) const;
 

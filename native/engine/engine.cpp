@@ -5,6 +5,7 @@
 
 #include "engine/loaded_model.h"
 #include "engine/prefix_files.h"
+#include "engine/residence.h"
 #include "engine/scheduler.h"
 
 namespace conclave {
@@ -17,6 +18,7 @@ class SchedulerEngine final : public Engine {
 
   const ModelSpec& spec() const override { return scheduler_.model().spec(); }
   EngineStats stats() const override { return scheduler_.stats(); }
+  Residence residence() override { return conclave::residence(scheduler_); }
   int n_context() const override { return scheduler_.model().n_context(); }
   Request submit(RequestOptions options, RequestCallbacks callbacks) override { return scheduler_.submit(std::move(options), std::move(callbacks)); }
   int known_prefix(const std::vector<int32_t>& tokens) override { return conclave::known_prefix(scheduler_, tokens); }

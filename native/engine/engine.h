@@ -17,6 +17,7 @@
 #include "ops/ops.h"
 #include "sample/sampler_options.h"
 #include "weights/expert_residency.h"
+#include "weights/plan.h"
 
 namespace conclave {
 
@@ -115,12 +116,46 @@ struct EngineOptions {
   bool plain = false;               // one request at a time, no reuse: the twin that results are compared with
 };
 
+/// A question about a load that has not happened.
+struct PlanRequest {
+  EngineOptions load;                      // as Engine::open would get them
+  std::optional<MemoryBudget> budget;      // instead of what this machine has free now
+  uint64_t returned_vram_bytes = 0, returned_ram_bytes = 0;   // what a model that is loaded now would give back first
+};
+
+/// The answer, and what it was made from.
+struct ModelPlan {
+  Plan plan;                               // drafters count as work
+  MemoryBudget budget;                     // as used
+  int64_t n_context = 0;                   // tokens of keys and values planned for
+  uint64_t ram_bytes = 0, vram_bytes = 0;  // of the machine, all; 0: not asked for
+  std::string card;                        // the device's name; empty: there is none, or it was not asked for
+  std::string no_card;                     // why a card that was asked for cannot be used
+};
+
+/// Where the model would go; `conclave plan` prints this. Reads no tensor data; asks the device and the system what is free unless
+/// `budget` says so. Throws Error as Engine::open does for bad files and options; a card that is not there is no error.
+ModelPlan plan_model(const PlanRequest& request);
+
+enum class ExpertTier : uint8_t { kDevice, kMemory, kDisk };
+
+/// Where the model is at this moment, in bytes. Parts of the file are in memory as far as a sample of their pages is.
+struct Residence {
+  std::vector<std::vector<ExpertTier>> experts;   // [MoE layer][expert]; on disk: less than half of it is in memory
+  MemoryUse device, host;                         // the host's weights and experts: those that the processor computes with
+};
+
 struct EngineStats {
   uint64_t weight_bytes = 0, active_bytes_per_token = 0;
   uint64_t kv_bytes_reserved = 0, kv_pages_total = 0, kv_pages_free = 0, kv_pages_cached = 0;
   uint64_t n_requests_running = 0, n_requests_waiting = 0;
   // Of the layers whose experts a device holds in part: all and those there now; by (row, expert) pair, computed there or by the processor.
   uint64_t n_experts_placed = 0, n_experts_on_device = 0, expert_hits = 0, expert_misses = 0, expert_bytes_moved = 0;
+  // Of this process: all; and without the pages of files but those of weights that the processor reads, now and at most since the
+  // load as far as stats() was asked.
+  uint64_t resident_bytes = 0, host_bytes = 0, host_peak_bytes = 0;
+  // Of the device, zero without one: what the engine took there since it asked before the load, at most, and what is left.
+  uint64_t device_bytes = 0, device_peak_bytes = 0, device_free_bytes = 0, device_total_bytes = 0;
   std::string backend;
 };
 
@@ -151,6 +186,8 @@ class Engine {
 
   virtual const ModelSpec& spec() const = 0;
   virtual EngineStats stats() const = 0;
+  /// Waits for the next step, and for a few thousand questions to the system: not for callbacks, nor a thread that must not wait.
+  virtual Residence residence() = 0;
   virtual int n_context() const = 0;
   /// Throws Error(kBadArgument) for empty or out-of-range tokens, a prompt longer than the context, or options out of range.
   virtual Request submit(RequestOptions options, RequestCallbacks callbacks) = 0;

@@ -6,23 +6,12 @@
 #include <numeric>
 #include <string>
 
+#include "engine/planning.h"
 #include "kv/snapshot.h"
 
 namespace conclave {
 
 namespace {
-
-constexpr int kDefaultContext = 8192;
-constexpr int kMaxContext = 1 << 24;
-
-void check(const EngineOptions& options) {
-  const auto require = [](bool holds, const std::string& message) {
-    if (!holds) throw Error(ErrorCode::kBadArgument, message);
-  };
-  require(options.n_threads >= 0 && options.n_threads <= 512, "the number of threads is " + std::to_string(options.n_threads) + "; it must be 0 (all cores) to 512");
-  require(options.n_context >= 0 && options.n_context <= kMaxContext, "the context is " + std::to_string(options.n_context) + " tokens; it must be 0 (the model's own) to " + std::to_string(kMaxContext));
-  require(options.prefill_chunk >= 1 && options.prefill_chunk <= 8192, "the prefill chunk is " + std::to_string(options.prefill_chunk) + " tokens; it must be 1 to 8192");
-}
 
 std::vector<KvShape> kv_shapes(const ModelSpec& spec) {
   std::vector<KvShape> shapes;
@@ -103,7 +92,7 @@ void touch(const std::byte* data, size_t bytes) {
 }  // namespace
 
 LoadedModel::LoadedModel(const EngineOptions& options, int max_logit_rows, const Progress& progress, const WrapOps& wrap) {
-  check(options);
+  check_options(options);
   file_ = GgufFile::open(options.path);
   refuse_drafter(*file_);
   spec_ = spec_from_gguf(*file_);
@@ -113,14 +102,14 @@ LoadedModel::LoadedModel(const EngineOptions& options, int max_logit_rows, const
   active_bytes_ = active_bytes_per_token(spec_, weights_);
 
   const int trained = spec_.context_trained > 0 ? spec_.context_trained : kDefaultContext;
-  const int kv_tokens = options.n_context > 0 ? options.n_context : std::min(trained, kDefaultContext);
+  const int kv_tokens = planned_tokens(options, spec_);
   n_context_ = std::min(kv_tokens, trained);
   const int64_t n_pages = (int64_t{kv_tokens} + kPageTokens - 1) / kPageTokens;
   plain_ = options.plain;
   open_drafters(options);
-  const int max_rows = options.prefill_chunk + max_logit_rows;
-  const size_t spare = place(options, {.n_context = kv_tokens, .kv_type = options.kv_type, .max_rows = max_rows, .max_logit_rows = max_logit_rows, .needs_card = true,
-                                       .spread = options.expert_cache != ResidencyPolicy::kFixed || !options.expert_usage.empty()});
+  PlanOptions needs = planned_needs(options, spec_, max_logit_rows);
+  needs.needs_card = true;
+  const size_t spare = place(options, needs);
   if (wrap) ops_ = wrap(std::move(ops_));
   std::vector<KvShape> shapes = kv_shapes(spec_);
   for (const auto& drafter : drafters_) {
@@ -130,9 +119,10 @@ LoadedModel::LoadedModel(const EngineOptions& options, int max_logit_rows, const
   cache_ = std::make_unique<KvCache>(*ops_, shapes, options.kv_type, n_pages, !options.plain, state_limit(spec_, spare));
   // LongRoPE has two sets of divisors. Keys once kept cannot change theirs, so the set goes with what the context can hold.
   if (weights_.rope_freqs_long && n_context_ > spec_.layers.front().attention.rope.original_context) std::swap(weights_.rope_freqs, weights_.rope_freqs_long);
-  forward_ = std::make_unique<Forward>(*ops_, spec_, weights_, cache_->pool().layers().first(spec_.layers.size()), max_rows, max_logit_rows);
+  forward_ = std::make_unique<Forward>(*ops_, spec_, weights_, cache_->pool().layers().first(spec_.layers.size()), needs.max_rows, max_logit_rows);
   prepare_weights(progress);
   attach_drafters();
+  if (!device_free_before_) host_file_bytes_ = weight_bytes_;
 }
 
 /// Plans what goes to a device with memory of its own from what is free there, before anything is brought. Experts that find no
@@ -140,15 +130,17 @@ LoadedModel::LoadedModel(const EngineOptions& options, int max_logit_rows, const
 size_t LoadedModel::place(const EngineOptions& options, const PlanOptions& needs) {
   const std::optional<DeviceMemory> memory = ops_->memory();
   if (!memory) return SIZE_MAX;
-  // Cards give memory in pieces of up to 2 MB, and a desktop may come to need more: a sixteenth is left alone.
-  const uint64_t usable = options.device_bytes > 0 ? std::min<uint64_t>(options.device_bytes, memory->free_bytes) : memory->free_bytes / 16 * 15, drafters = drafters_bytes(needs);
+  device_free_before_ = memory->free_bytes;
+  const uint64_t usable = usable_bytes(options, memory->free_bytes), drafters = drafters_bytes(drafters_, needs);
   const MemoryBudget budget{.vram_bytes = usable - std::min(usable, drafters), .ram_bytes = UINT64_MAX, .unified = false, .driver_bytes = 0};   // files are mapped: no plan needs to make room for them
   const Plan plan = plan_placement(spec_, weights_, budget, needs);
   if (plan.placement == Placement::kTooLarge) {
     if (options.device != Device::kAuto) throw Error(ErrorCode::kOutOfMemory, plan.reason);
     ops_ = on_processor(options);
+    device_free_before_.reset();
     return SIZE_MAX;
   }
+  host_file_bytes_ = plan.cpu.experts;
   const std::vector<ExpertHome> homes = this->homes(options, plan);
   if (homes.empty()) return budget.vram_bytes - plan.gpu.total();
   constexpr int kMovesAPass = 4;   // a guess: no card was at hand to weigh an expert's way there against what it saves
@@ -179,16 +171,6 @@ std::vector<ExpertHome> LoadedModel::homes(const EngineOptions& options, const P
   return homes;
 }
 
-/// Weights, as much again for the drafters' own buffers, and their share of the pages.
-uint64_t LoadedModel::drafters_bytes(const PlanOptions& needs) const {
-  uint64_t sum = 0;
-  for (const auto& drafter : drafters_) {
-    sum += 2 * drafter->weight_bytes();
-    for (const KvShape& shape : drafter->kv_shapes()) sum += kv_token_bytes(needs.kv_type, shape.n_kv_heads, shape.d_k, shape.d_v) * static_cast<uint64_t>(needs.n_context + kPageTokens);
-  }
-  return sum;
-}
-
 /// The plain twin drafts nothing, so it loads no drafter.
 void LoadedModel::open_drafters(const EngineOptions& options) {
   if (options.plain) return;
@@ -213,9 +195,32 @@ void LoadedModel::attach_drafters() {
   }
 }
 
+std::vector<bool> LoadedModel::on_device(size_t layer) const {
+  const FfnSpec& ffn = spec_.layers[layer].ffn;
+  if (!device_free_before_ || ffn.kind != FfnKind::kMoe) return {};
+  std::vector<bool> there(static_cast<size_t>(ffn.n_experts), true);
+  const std::span<const int32_t> slots = hybrid_ ? hybrid_->slots(weights_.layers[layer].gate) : std::span<const int32_t>{};
+  for (size_t expert = 0; expert < slots.size(); ++expert) there[expert] = slots[expert] >= 0;
+  return there;
+}
+
+bool LoadedModel::is_expert(const Weight& weight) const {
+  for (size_t i = 0; i < weights_.layers.size(); ++i) {
+    const LayerWeights& l = weights_.layers[i];
+    if (spec_.layers[i].ffn.kind != FfnKind::kMoe) continue;
+    for (const Weight* part : {&l.gate, &l.up, &l.down, &l.gate_bias, &l.up_bias, &l.down_bias})
+      if (part == &weight) return true;
+  }
+  return false;
+}
+
 void LoadedModel::prepare_weights(const Progress& progress) {
   const std::vector<Weight*> all = present_weights(weights_);
-  for (const Weight* weight : all) weight_bytes_ += weight->bytes();
+  for (const Weight* weight : all) {
+    weight_bytes_ += weight->bytes();
+    const bool tied = weight == &weights_.output && weight->data == weights_.token_embd.data;
+    if (!tied && !is_expert(*weight)) shared_.push_back(weight);
+  }
   const auto report = [&](uint64_t done) {
     if (progress && !progress(done, weight_bytes_)) throw Error(ErrorCode::kBadArgument, "cancelled");
   };

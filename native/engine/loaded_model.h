@@ -38,14 +38,22 @@ class LoadedModel {
   bool is_plain() const { return plain_; }
   std::span<const std::unique_ptr<DrafterModel>> drafters() const { return drafters_; }
   uint64_t active_bytes() const { return active_bytes_; }
+  /// Of the file, what the processor reads.
+  uint64_t host_file_bytes() const { return host_file_bytes_; }
+  /// What was free on the device before anything was brought there; nullopt: there is none.
+  std::optional<uint64_t> device_free_before() const { return device_free_before_; }
+  /// [n_experts] of a layer: whether the device has each now. Empty: there is no device, or the layer is dense.
+  std::vector<bool> on_device(size_t layer) const;
+  /// All that are no router's choice, once each.
+  std::span<const Weight* const> shared_weights() const { return shared_; }
   /// Of the drafters' files whose keys and values lie in the pages; 0: there are none.
   uint64_t drafters_checksum() const { return drafters_checksum_; }
 
  private:
   size_t place(const EngineOptions& options, const PlanOptions& needs);
   std::vector<ExpertHome> homes(const EngineOptions& options, const Plan& plan) const;
-  uint64_t drafters_bytes(const PlanOptions& needs) const;
   void prepare_weights(const Progress& progress);
+  bool is_expert(const Weight& weight) const;
   void open_drafters(const EngineOptions& options);
   void attach_drafters();
 
@@ -54,12 +62,14 @@ class LoadedModel {
   std::unique_ptr<Ops> ops_;
   const HybridOps* hybrid_ = nullptr;
   ModelWeights weights_;
+  std::vector<const Weight*> shared_;
   std::unique_ptr<KvCache> cache_;
   std::unique_ptr<Forward> forward_;
   std::vector<std::unique_ptr<DrafterModel>> drafters_;
   bool plain_ = false;
   int n_context_ = 0;
-  uint64_t weight_bytes_ = 0, active_bytes_ = 0, drafters_checksum_ = 0;
+  uint64_t weight_bytes_ = 0, active_bytes_ = 0, drafters_checksum_ = 0, host_file_bytes_ = 0;
+  std::optional<uint64_t> device_free_before_;
 };
 
 }  // namespace conclave

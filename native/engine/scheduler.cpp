@@ -5,6 +5,7 @@
 #include <string>
 
 #include "base/debug_switches.h"
+#include "base/memory_use.h"
 #include "sample/distribution.h"
 
 namespace conclave {
@@ -67,7 +68,11 @@ Request Scheduler::submit(RequestOptions options, RequestCallbacks callbacks) {
 }
 
 EngineStats Scheduler::stats() const {
+  const ProcessMemory process = process_memory();
   const std::lock_guard lock(mutex_);
+  stats_.resident_bytes = process.resident_bytes;
+  stats_.host_bytes = process.own_bytes + std::min(model_->host_file_bytes(), process.resident_bytes - std::min(process.resident_bytes, process.own_bytes));
+  stats_.host_peak_bytes = std::max(stats_.host_peak_bytes, stats_.host_bytes);
   return stats_;
 }
 
@@ -471,6 +476,19 @@ void Scheduler::publish_stats() {
     stats_.expert_bytes_moved = counts.bytes_moved;
   }
   stats_.backend = model_->ops().name();
+  publish_device_memory();
+}
+
+/// The driver's answer takes longer than a small model's step, and what it says changes slowly.
+void Scheduler::publish_device_memory() {
+  const std::optional<uint64_t> before = model_->device_free_before();
+  if (!before || (stats_.device_total_bytes > 0 && ms_between(device_asked_, Clock::now()) < 1000)) return;
+  device_asked_ = Clock::now();
+  const DeviceMemory memory = model_->ops().memory().value_or(DeviceMemory{});
+  stats_.device_free_bytes = memory.free_bytes;
+  stats_.device_total_bytes = memory.total_bytes;
+  stats_.device_bytes = *before - std::min<uint64_t>(*before, memory.free_bytes);
+  stats_.device_peak_bytes = std::max(stats_.device_peak_bytes, stats_.device_bytes);
 }
 
 }  // namespace conclave

@@ -75,6 +75,7 @@ class Scheduler {
   bool is_cancelled(const ActiveRequest& request) const;
   void check_pages() const noexcept;
   void publish_stats();
+  void publish_device_memory();
 
   const std::unique_ptr<LoadedModel> model_;
   const bool plain_, check_when_idle_;
@@ -86,6 +87,7 @@ class Scheduler {
   int n_prefill_rows_ = 0;
   Pace pace_;
   Drafting drafting_;
+  Clock::time_point device_asked_{};  // when it last said what memory it has
   int n_emitted_ = 0;                 // tokens of the current pass
   std::vector<Steering> realms_;      // steering i is realm_of's i + 1
 
@@ -93,7 +95,7 @@ class Scheduler {
   std::condition_variable arrived_;
   std::deque<RequestPtr> inbox_;
   std::deque<std::packaged_task<void(LoadedModel&)>> tasks_;
-  EngineStats stats_;
+  mutable EngineStats stats_;         // what only the system knows is filled in when it is asked for
   bool closing_ = false;
   std::atomic<bool> closing_seen_{false};   // the same, readable during a pass without the lock
 

@@ -1,6 +1,7 @@
 // See mapped_file.h.
 #include "formats/mapped_file.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "base/error.h"
@@ -9,6 +10,8 @@
 #define NOMINMAX
 #define WIN32_LEAN_AND_MEAN
 #include <windows.h>
+// psapi.h needs windows.h first.
+#include <psapi.h>
 
 #include <system_error>
 #else
@@ -63,6 +66,22 @@ MappedFile::~MappedFile() {
 void MappedFile::forget(std::span<const std::byte> bytes) {
   if (!bytes.empty()) VirtualUnlock(const_cast<std::byte*>(bytes.data()), bytes.size());
 }
+
+namespace {
+
+bool is_resident(uintptr_t page) {
+  PSAPI_WORKING_SET_EX_INFORMATION info{};
+  info.VirtualAddress = reinterpret_cast<void*>(page);
+  return QueryWorkingSetEx(GetCurrentProcess(), &info, sizeof(info)) != 0 && info.VirtualAttributes.Valid != 0;
+}
+
+uintptr_t page_bytes() {
+  SYSTEM_INFO info{};
+  GetSystemInfo(&info);
+  return info.dwPageSize;
+}
+
+}  // namespace
 #else
 namespace {
 
@@ -101,7 +120,31 @@ void MappedFile::forget(std::span<const std::byte> bytes) {
   const uintptr_t begin = (reinterpret_cast<uintptr_t>(bytes.data()) + page - 1) / page * page, end = reinterpret_cast<uintptr_t>(bytes.data() + bytes.size()) / page * page;
   if (begin < end) ::madvise(reinterpret_cast<void*>(begin), end - begin, MADV_DONTNEED);
 }
+
+namespace {
+
+bool is_resident(uintptr_t page) {
+#ifdef __linux__
+  unsigned char state = 0;
+#else
+  char state = 0;
 #endif
+  return ::mincore(reinterpret_cast<void*>(page), 1, &state) == 0 && (state & 1) != 0;
+}
+
+uintptr_t page_bytes() { return static_cast<uintptr_t>(::sysconf(_SC_PAGESIZE)); }
+
+}  // namespace
+#endif
+
+double MappedFile::resident_share(std::span<const std::byte> bytes, int n_samples) {
+  if (bytes.empty() || n_samples < 1) return 1.0;
+  const uintptr_t page = page_bytes(), first = reinterpret_cast<uintptr_t>(bytes.data()) / page, last = (reinterpret_cast<uintptr_t>(bytes.data()) + bytes.size() - 1) / page;
+  const auto n = std::min<uintptr_t>(static_cast<uintptr_t>(n_samples), last - first + 1);
+  uintptr_t resident = 0;
+  for (uintptr_t i = 0; i < n; ++i) resident += is_resident((first + (last - first + 1) * i / n) * page) ? 1 : 0;
+  return static_cast<double>(resident) / static_cast<double>(n);
+}
 
 MappedFile::MappedFile(MappedFile&& other) noexcept
     : path_(std::move(other.path_)), data_(std::exchange(other.data_, nullptr)), bytes_(std::exchange(other.bytes_, 0)) {}

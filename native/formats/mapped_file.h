@@ -22,6 +22,10 @@ class MappedFile {
   /// than memory does not count as memory in use. Reading them again is right, only slower.
   static void forget(std::span<const std::byte> bytes);
 
+  /// The share of `n_samples` pages, evenly spread over these bytes of some mapping, that reading would not wait for the disk for.
+  /// On Linux of a file that this user neither owns nor may write, every page counts as in memory: the system does not tell more.
+  static double resident_share(std::span<const std::byte> bytes, int n_samples);
+
  private:
   std::string path_;
   void* data_ = nullptr;

@@ -10,6 +10,12 @@
 #include <set>
 #include <vector>
 
+#ifdef __linux__
+#include <fcntl.h>
+#include <sys/vfs.h>
+#include <unistd.h>
+#endif
+
 #include "base/error.h"
 #include "formats/block_types.h"
 #include "formats/half.h"
@@ -179,6 +185,27 @@ TEST("a file that cannot be mapped says why") {
   CHECK(std::string(missing.what()).find("'/no/such/file.gguf'") != std::string::npos);
   CHECK(error_of([] { MappedFile(CONCLAVE_FIXTURES); }).code() == ErrorCode::kIo);   // a folder
 }
+
+#ifdef __linux__
+TEST("pages that the system dropped count as on disk, and as in memory once they were read") {
+  const std::string path = "formats_test_residence.tmp";
+  std::ofstream(path, std::ios::binary) << std::string(size_t{4} << 20, 'x');
+  const int file = ::open(path.c_str(), O_RDONLY);
+  CHECK(file >= 0 && ::fsync(file) == 0 && ::posix_fadvise(file, 0, 0, POSIX_FADV_DONTNEED) == 0);
+  struct statfs system {};
+  CHECK(::fstatfs(file, &system) == 0);
+  ::close(file);
+  const MappedFile mapped(path);
+  constexpr decltype(system.f_type) kTmpfs = 0x01021994;   // in memory for good
+  if (system.f_type != kTmpfs) CHECK(MappedFile::resident_share(mapped.bytes(), 64) == 0.0);
+  uint64_t sum = 0;
+  for (const std::byte byte : mapped.bytes()) sum += static_cast<uint64_t>(byte);
+  CHECK(sum == uint64_t{'x'} << 22);
+  CHECK(MappedFile::resident_share(mapped.bytes(), 64) == 1.0);
+  CHECK(MappedFile::resident_share(mapped.bytes().subspan(5000, 3), 64) == 1.0 && MappedFile::resident_share({}, 4) == 1.0);
+  CHECK(std::remove(path.c_str()) == 0);
+}
+#endif
 
 TEST("a mapped file's bytes are the file's, and an empty file is empty") {
   const std::string path = std::string(CONCLAVE_FIXTURES) + "/block-formats/vectors.bin";

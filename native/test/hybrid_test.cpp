@@ -347,6 +347,38 @@ TEST("a plan that holds loads and computes, in every family, with not a byte mor
   }
 }
 
+TEST("where the model is, by expert and by byte: a device with some experts, one with all, none") {
+  const Small small;
+  const Plan whole = small.plan();
+  const auto n_experts = static_cast<int64_t>(small.spec.n_moe_layers()) * small.spec.layers.back().ffn.n_experts;
+  const auto count = [](const Residence& residence, ExpertTier tier) {
+    int64_t n = 0;
+    for (const std::vector<ExpertTier>& layer : residence.experts) n += std::count(layer.begin(), layer.end(), tier);
+    return n;
+  };
+  const auto some = Engine::open(small.options(whole.gpu.total() - whole.gpu.experts / 3));
+  run(*some, small.request());
+  const Residence shared = some->residence();
+  const EngineStats stats = some->stats();
+  const int64_t missing = static_cast<int64_t>(stats.n_experts_placed - stats.n_experts_on_device);
+  CHECK(missing > 0 && count(shared, ExpertTier::kDevice) == n_experts - missing && count(shared, ExpertTier::kMemory) == missing);
+  CHECK(shared.device.weights == whole.gpu.weights && shared.device.experts + shared.host.experts == whole.gpu.experts && shared.host.weights == 0 && shared.host.kv == 0);
+  CHECK(shared.device.kv > 0 && shared.device.work > 0 && shared.device.total() <= stats.device_total_bytes);
+  CHECK(stats.device_bytes > 0 && stats.device_peak_bytes >= stats.device_bytes && stats.device_free_bytes + stats.device_bytes == stats.device_total_bytes);
+
+  const Residence all = Engine::open(small.options(whole.gpu.total()))->residence();
+  CHECK(count(all, ExpertTier::kDevice) == n_experts && all.host.experts == 0);
+
+  EngineOptions plain = small.options(0);
+  plain.make_ops = nullptr;
+  plain.device = Device::kCpu;
+  const auto processor = Engine::open(plain);
+  const Residence none = processor->residence();
+  CHECK(count(none, ExpertTier::kMemory) == n_experts && none.device.total() == 0);
+  CHECK(none.host.weights == whole.gpu.weights && none.host.experts == whole.gpu.experts && none.host.kv > 0);
+  CHECK(processor->stats().device_total_bytes == 0 && processor->stats().host_peak_bytes >= processor->stats().host_bytes);
+}
+
 TEST("earlier use decides which experts a device gets, and more choices are found there") {
   const Small small("granitemoe-Q8_0");
   const Plan whole = small.plan();

@@ -1,11 +1,15 @@
 // Placement: five published shapes on eight machines, and what must hold for any model on any machine: a plan keeps within
 // its budget, loses no expert, and its estimates are at least what the engine allocates.
 #include <algorithm>
+#include <cstdio>
+#include <fstream>
 #include <map>
 #include <random>
 
 #include "base/error.h"
 #include "check.h"
+#include "engine/planning.h"
+#include "engine/scheduler.h"
 #include "forward/workspace.h"
 #include "kv/kv_cache.h"
 #include "ops/gpu/gpu_device.h"
@@ -292,6 +296,50 @@ TEST("the estimates are at least what the engine allocates") {
     const PagePool pool(*ops, shapes, options.kv_type, (options.n_context + kPageTokens - 1) / kPageTokens);
     CHECK(pool.bytes() == kv_bytes(spec, options));
   }
+}
+
+TEST("a plan by the engine's door is the planner's, with what a load needs; free memory is asked where none is given") {
+  const TinyModel tiny = tiny_olmoe();
+  const std::vector<std::byte> bytes = tiny.file().build();
+  const std::string path = "plan_test.tmp";
+  std::ofstream(path, std::ios::binary).write(reinterpret_cast<const char*>(bytes.data()), static_cast<std::streamsize>(bytes.size()));
+  const auto file = GgufFile::open(path);
+  const ModelSpec spec = spec_from_gguf(*file);
+  PlanRequest request;
+  request.load.path = path;
+  request.load.n_context = 96;
+  request.load.kv_type = DType::kQ8_0;
+  const MemoryBudget budget{.vram_bytes = kGiga, .ram_bytes = 2 * kGiga};
+  request.budget = budget;
+  const PlanOptions needs = planned_needs(request.load, spec, Scheduler::kMaxRunning + Drafting::kMaxDraftRows);
+  const Plan expected = plan_placement(spec, bind_weights(*file, spec), budget, needs);
+  const ModelPlan answer = plan_model(request);
+  CHECK(needs.n_context == 96 && needs.max_rows > request.load.prefill_chunk && answer.n_context == 96);
+  CHECK(answer.plan.reason == expected.reason && answer.plan.gpu.total() == expected.gpu.total() && answer.plan.cpu.total() == expected.cpu.total() && answer.plan.experts_on_gpu == expected.experts_on_gpu);
+  CHECK(answer.ram_bytes == 0 && answer.vram_bytes == 0 && answer.card.empty());
+
+  request.budget.reset();
+  const ModelPlan now = plan_model(request);
+  CHECK(now.plan.placement == Placement::kCpu && now.ram_bytes >= now.budget.ram_bytes && now.budget.ram_bytes > 0 && now.budget.vram_bytes == 0);
+  request.returned_ram_bytes = uint64_t{1} << 50;
+  CHECK(plan_model(request).budget.ram_bytes == now.ram_bytes);
+  request.load.n_context = -1;
+  const auto refused = [&] {
+    try {
+      plan_model(request);
+    } catch (const Error& error) {
+      return error.code() == ErrorCode::kBadArgument;
+    }
+    return false;
+  };
+  CHECK(refused() && std::remove(path.c_str()) == 0);
+}
+
+TEST("what a load may take of a device: what it was told to, else all but a sixteenth") {
+  EngineOptions options;
+  CHECK(usable_bytes(options, 16000) == 15000);
+  options.device_bytes = 5000;
+  CHECK(usable_bytes(options, 16000) == 5000 && usable_bytes(options, 4000) == 4000);
 }
 
 int main(int argc, char** argv) { return conclave::test::run_tests(argc, argv); }

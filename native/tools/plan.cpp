@@ -3,10 +3,9 @@
 
 #include "base/error.h"
 #include "base/json_writer.h"
-#include "formats/gguf.h"
+#include "engine/engine.h"
 #include "tools/commands.h"
 #include "tools/model_options.h"
-#include "weights/plan.h"
 
 namespace conclave {
 namespace {
@@ -51,7 +50,12 @@ void ask_card(MemoryBudget& budget) {
 }  // namespace
 
 int command_plan(std::span<char* const> args) {
-  const Arguments arguments(args, {{"--vram", nullptr, true}, {"--ram", nullptr, true}, {"--unified", nullptr, true}, {"--context", nullptr, true}, {"--kv", nullptr, true}, {"--json", nullptr, false}}, 1);
+  const Arguments arguments(args, {{"--vram", nullptr, true}, {"--ram", nullptr, true}, {"--unified", nullptr, true}, {"--context", nullptr, true}, {"--kv", nullptr, true}, {"--drafter", nullptr, true}, {"--json", nullptr, false}}, 1);
+  PlanRequest request;
+  request.load.path = arguments.positional(0);
+  request.load.kv_type = kv_type_argument(arguments);
+  request.load.n_context = static_cast<int>(arguments.integer("--context", 1, 1 << 24, 0));
+  request.load.drafters = paths_argument(arguments, "--drafter");
   MemoryBudget budget;
   budget.ram_bytes = bytes_argument(arguments, "--ram");
   if (arguments.text("--vram", "") == "free") ask_card(budget);
@@ -63,13 +67,8 @@ int command_plan(std::span<char* const> args) {
     budget.unified = true;
   }
   if (budget.ram_bytes == 0) throw UsageError("the option --ram is missing; it says how much memory the model may use, as 32G");
-  const std::unique_ptr<GgufFile> file = GgufFile::open(arguments.positional(0));
-  const ModelSpec spec = spec_from_gguf(*file);
-  const ModelWeights weights = bind_weights(*file, spec);
-  PlanOptions options;
-  options.kv_type = kv_type_argument(arguments);
-  options.n_context = arguments.integer("--context", 1, 1 << 24, std::min<int64_t>(8192, std::max(spec.context_trained, 256)));
-  const Plan plan = plan_placement(spec, weights, budget, options);
+  request.budget = budget;
+  const Plan plan = plan_model(request).plan;
   if (arguments.has("--json")) print_json(plan);
   else print_text(plan);
   return 0;

@@ -56,6 +56,11 @@ void HybridOps::begin() {
   residency_.begin_pass();
 }
 
+std::span<const int32_t> HybridOps::slots(const Weight& gate) const {
+  const auto known = parts_.find(gate.data);
+  return known == parts_.end() ? std::span<const int32_t>{} : residency_.slots(known->second.layer);
+}
+
 /// Of experts only those that live on the device are brought there.
 void HybridOps::prepare(Weight& weight) {
   const auto known = parts_.find(weight.data);

@@ -35,6 +35,8 @@ class HybridOps final : public ForwardingOps {
   HybridOps(std::unique_ptr<Ops> device, std::unique_ptr<Ops> processor, const std::vector<ExpertHome>& homes, ResidencyPolicy policy, int max_moves);
   ~HybridOps() override;
 
+  /// [n_experts] of the layer with this `gate`: the slot of each on the device, below zero where it is not. Empty: the layer is whole there.
+  std::span<const int32_t> slots(const Weight& gate) const;
   HybridCounts counts() const { return {n_experts_, n_on_device_, residency_.counts(), bytes_moved_}; }
 
   const char* name() const override { return name_.c_str(); }

@@ -28,6 +28,8 @@ export const scenarioNames = [
   "close while prefixes are saved and loaded",
   "process.exit while a prefix is saved",
   "hashFile agrees with node:crypto",
+  "planModel prints what the command line prints, for budgets, contexts and number formats",
+  "a plan of this machine now, and where the model really is",
   "inspectModel agrees with the loaded model",
 ] as const;
 

@@ -1,6 +1,7 @@
 // What can go wrong between JS and the engine, one function each. They run in a child process (runScenario.ts) and end by
 // returning; anything still alive afterwards is a leak that shows as a hang.
 import assert from "node:assert/strict";
+import { execFileSync } from "node:child_process";
 import { createHash } from "node:crypto";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -29,6 +30,9 @@ async function collectGarbage(): Promise<void> {
   }
 }
 
+const commandLine = fileURLToPath(
+  new URL(`../../out/native/conclave${process.platform === "win32" ? ".exe" : ""}`, import.meta.url),
+);
 const workerEntry = fileURLToPath(new URL("./workerEntry.ts", import.meta.url));
 /** Resolves at the named message of the worker: 'loading', 'generating', 'done'. */
 function startWorker(until: string): Promise<Worker> {
@@ -480,6 +484,71 @@ export const scenarios: Record<ScenarioName, () => Promise<void>> = {
       await assert.rejects(native.hashFile(join(folder, "missing")), oneSentence);
       await assert.rejects(native.hashFile(folder), oneSentence);
     }),
+
+  async "planModel prints what the command line prints, for budgets, contexts and number formats"() {
+    const gib = 2 ** 30;
+    for (const [vram, ram, context, kvType] of [
+      [0, 8, 0, "F16"],
+      [8, 32, 4096, "F16"],
+      [1, 4, 1024, "Q8_0"],
+      [0, 0.25, 256, "F32"],
+    ] as const) {
+      const args = ["plan", modelPath, "--vram", `${vram}G`, "--ram", `${ram}G`, "--kv", kvType, "--json"];
+      if (context > 0) args.push("--context", String(context));
+      const printed = JSON.parse(execFileSync(commandLine, args, { encoding: "utf8" })) as Record<string, unknown>;
+      const plan = await native.planModel(modelPath, {
+        context,
+        kvType,
+        budget: { vram: vram * gib, ram: ram * gib },
+      });
+      const total = ({ weights, experts, kv, work }: (typeof plan)["gpu"]) => weights + experts + kv + work;
+      assert.deepEqual(printed, {
+        placement: plan.placement,
+        reason: plan.reason,
+        gpu: { ...plan.gpu, total: total(plan.gpu) },
+        cpu: { ...plan.cpu, total: total(plan.cpu) },
+        n_experts: plan.experts,
+        n_experts_on_gpu: plan.expertsOnGpu,
+        most_context: plan.mostContext,
+        experts_on_gpu: printed["experts_on_gpu"],
+      });
+    }
+    await assert.rejects(native.planModel("/no/such/file.gguf"), oneSentence);
+    const refused = (options: unknown, sentence: RegExp): void =>
+      assert.throws(() => native.planModel(modelPath, options as never), sentence);
+    refused({ device: "abacus" }, /'device' is 'abacus'; it must be 'auto'/);
+    refused({ budget: { ram: -1 } }, /'ram' is -1/);
+    refused({ expertCache: 7 }, /'expertCache' is a number/);
+    refused({ expertUsage: [[1], ["x"]] }, /'expertUsage\[1\]' is a string/);
+    refused({ deviceBytes: 0.5 }, /'deviceBytes' is 0.5/);
+  },
+
+  async "a plan of this machine now, and where the model really is"() {
+    const before = await native.planModel(modelPath, { device: "cpu" });
+    assert.equal(before.placement, "cpu");
+    assert.ok(before.machine.ram >= before.machine.ramFree && before.machine.ramFree > 0);
+    assert.deepEqual([before.machine.vram, before.machine.card, before.machine.noCard], [0, "", ""]);
+    const returned = { vram: 0, ram: Number.MAX_SAFE_INTEGER };
+    const later = await native.planModel(modelPath, { device: "cpu", returned });
+    assert.equal(later.machine.ramFree, later.machine.ram);
+
+    const engine = await openEngine();
+    await answer(engine);
+    const { tiers, host, device } = await engine.residence();
+    assert.equal(tiers.length, engine.info.moeLayers * engine.info.experts);
+    assert.ok(tiers.every((tier) => tier === 1));
+    assert.deepEqual(device, { weights: 0, experts: 0, kv: 0, work: 0 });
+    assert.equal(host.experts, before.cpu.experts);
+    assert.equal(host.weights, before.cpu.weights);
+    assert.ok(host.kv >= before.cpu.kv && host.work > 0);
+    const stats = engine.stats();
+    assert.ok(stats.hostBytes > 1_000_000 && stats.hostPeakBytes >= stats.hostBytes);
+    assert.equal(stats.deviceTotalBytes, 0);
+    const places = engine.residence();
+    await engine.close();
+    assert.equal((await places).tiers.length, tiers.length);
+    assert.throws(() => engine.residence(), /The engine is closed/);
+  },
 
   async "inspectModel agrees with the loaded model"() {
     const engine = await openEngine();

@@ -1,0 +1,101 @@
+// Asks the scheduler which experts the device has, between two steps, and the system which pages of the file are in memory, on
+// the caller's thread: a mapping that is only read is nobody's in particular.
+#include "engine/residence.h"
+
+#include <algorithm>
+#include <array>
+
+#include "base/memory_use.h"
+#include "formats/mapped_file.h"
+
+namespace conclave {
+
+namespace {
+
+constexpr int kSamplesOfAPart = 4, kSamplesOfAWeight = 16;   // of the largest models a few ten thousand questions, of half a microsecond each
+
+/// Bytes of an expert, and of them those in memory as far as the samples tell.
+struct ExpertBytes {
+  uint64_t all = 0;
+  double in_memory = 0;
+};
+
+ExpertBytes expert_bytes(const LayerWeights& layer, int64_t expert) {
+  ExpertBytes sum;
+  for (const Weight* part : {&layer.gate, &layer.up, &layer.down, &layer.gate_bias, &layer.up_bias, &layer.down_bias}) {
+    if (!*part) continue;
+    const std::span<const std::byte> bytes{part->row(0, expert), part->expert_bytes()};
+    sum.all += bytes.size();
+    sum.in_memory += static_cast<double>(bytes.size()) * MappedFile::resident_share(bytes, kSamplesOfAPart);
+  }
+  return sum;
+}
+
+/// On the scheduler's thread: what only it may look at.
+struct OnDevice {
+  std::vector<std::vector<bool>> experts;   // [layer][expert]; see LoadedModel::on_device
+  uint64_t kv = 0, used = 0;
+  bool any = false;
+};
+
+OnDevice look(const LoadedModel& model, const KvCache& cache, const std::optional<DeviceMemory>& memory) {
+  OnDevice found;
+  for (size_t layer = 0; layer < model.spec().layers.size(); ++layer) found.experts.push_back(model.on_device(layer));
+  found.kv = cache.pool().bytes() + cache.state_bytes();
+  if (const std::optional<uint64_t> before = model.device_free_before()) {
+    found.any = true;
+    found.used = memory ? *before - std::min<uint64_t>(*before, memory->free_bytes) : 0;
+  }
+  return found;
+}
+
+uint64_t less(uint64_t bytes, uint64_t taken) { return bytes - std::min(bytes, taken); }
+
+void place_experts(Residence& result, const LoadedModel& model, const OnDevice& device) {
+  for (size_t i = 0; i < model.spec().layers.size(); ++i) {
+    const FfnSpec& ffn = model.spec().layers[i].ffn;
+    if (ffn.kind != FfnKind::kMoe) continue;
+    std::vector<ExpertTier>& tiers = result.experts.emplace_back();
+    for (int expert = 0; expert < ffn.n_experts; ++expert) {
+      const ExpertBytes bytes = expert_bytes(model.weights().layers[i], expert);
+      const bool there = !device.experts[i].empty() && device.experts[i][static_cast<size_t>(expert)];
+      if (there) result.device.experts += bytes.all;
+      else result.host.experts += static_cast<uint64_t>(bytes.in_memory);
+      tiers.push_back(there ? ExpertTier::kDevice : bytes.in_memory * 2 < static_cast<double>(bytes.all) ? ExpertTier::kDisk : ExpertTier::kMemory);
+    }
+  }
+}
+
+/// What every token reads, and the drafters.
+void place_weights(Residence& result, const LoadedModel& model, const OnDevice& device) {
+  uint64_t all = 0;
+  double in_memory = 0;
+  for (const Weight* weight : model.shared_weights()) {
+    all += weight->bytes();
+    in_memory += static_cast<double>(weight->bytes()) * MappedFile::resident_share({weight->data, weight->bytes()}, kSamplesOfAWeight);
+  }
+  if (device.any) result.device.weights = all;
+  else result.host.weights = static_cast<uint64_t>(in_memory);
+}
+
+}  // namespace
+
+Residence residence(Scheduler& scheduler) {
+  OnDevice device;
+  scheduler.between_steps([&](LoadedModel& model) { device = look(model, model.cache(), model.ops().memory()); });
+  Residence result;
+  place_experts(result, scheduler.model(), device);
+  place_weights(result, scheduler.model(), device);
+  const uint64_t own = process_memory().own_bytes;
+  if (device.any) {
+    result.device.kv = device.kv;
+    result.device.work = less(device.used, result.device.total());
+    result.host.work = own;
+  } else {
+    result.host.kv = device.kv;
+    result.host.work = less(own, device.kv);
+  }
+  return result;
+}
+
+}  // namespace conclave
