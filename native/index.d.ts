@@ -1,6 +1,7 @@
 /**
  * The addon's door for TypeScript. Only electron/engine/host.ts imports it. Errors thrown or passed to callbacks are
- * `Error` objects with a `code`: 'bad-file' | 'unsupported' | 'bad-argument' | 'out-of-memory' | 'io' | 'internal', or 'cancelled' for a load that was abandoned.
+ * `Error` objects with a `code`: 'bad-file' | 'unsupported' | 'bad-argument' | 'out-of-memory' | 'io' |
+ * 'device-lost' (only a new process can use the graphics card again) | 'internal', or 'cancelled' for a load that was abandoned.
  */
 export type GgufScalar = string | number | bigint | boolean;
 /** Integers outside +-2^53 arrive as bigint; number arrays as Float64Array. */

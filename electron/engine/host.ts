@@ -1,13 +1,13 @@
 // The engine process: the only importer of native/. Loads a model, turns conversations into prompts and tokens into text,
-// and serves what engineClient.ts asks over the wire. A bad message or file gets an error reply; only a bug of ours ends the
-// process, with its reason on standard error. Holds at most one model.
+// and serves what engineClient.ts asks over the wire. A bad message or file gets an error reply; only a bug of ours
+// or a lost graphics card ends the process, with its reason on standard error. Holds at most one model.
 import { createRequire } from "node:module";
 import type * as Native from "../../native/index.d.ts";
 import { AppError } from "../contract/errors.ts";
 import { AnswerSender } from "./answerSender.ts";
 import { AnswerStream } from "./answerStream.ts";
 import { nativeSteering, scoreAnswer, type ScoringEngine } from "./scoring.ts";
-import { hostError, nativeError } from "./hostError.ts";
+import { hostError, isLostDevice, nativeError } from "./hostError.ts";
 import { openHostPort } from "./hostPort.ts";
 import { readModelText, type ModelText } from "./modelText.ts";
 import {
@@ -127,6 +127,7 @@ class Host {
   }
 
   #fail(id: number, error: unknown): void {
+    if (isLostDevice(error)) endProcess(error.message);
     this.#port.send({ kind: "failed", id, error: hostError(error) });
   }
 
@@ -261,11 +262,23 @@ class Host {
     if (ended === undefined && failed === undefined) return;
     this.#runs.delete(id);
     run.sender.finish();
-    if (failed !== undefined) this.#fail(id, nativeError(failed.code, failed.message));
+    if (failed !== undefined) this.#fail(id, failure(failed));
     if (ended === undefined) return;
     const timings = { ...ended.timings, generatedTokens: run.stream.accepted, expertsUsed: run.expertsUsed };
     this.#port.send({ kind: "ended", id, reason: run.stream.stopped ? "stop-string" : ended.reason, timings });
   }
+}
+
+/** What a request failed with. */
+function failure(failed: { readonly code: string; readonly message: string }): AppError {
+  if (isLostDevice(failed)) endProcess(failed.message);
+  return nativeError(failed.code, failed.message);
+}
+
+/** Whoever waits for something hears that the process ended; the next need starts another one, which can use the card again. */
+function endProcess(reason: string): never {
+  process.stderr.write(`${reason}\n`);
+  process.exit(1);
 }
 
 function prefixCalls(engine: Native.Engine): Omit<PrefixEngine, "compute"> {
@@ -280,7 +293,7 @@ function prefixCalls(engine: Native.Engine): Omit<PrefixEngine, "compute"> {
 function compute(engine: Native.Engine, tokens: Uint32Array): Promise<boolean> {
   return new Promise((resolve, reject) => {
     engine.request({ tokens, maxTokens: 0 }, ({ ended, failed }) => {
-      if (failed !== undefined) reject(nativeError(failed.code, failed.message));
+      if (failed !== undefined) reject(failure(failed));
       else if (ended !== undefined) resolve(ended.reason !== "cancelled");
     });
   });
@@ -292,7 +305,7 @@ function score(engine: Native.Engine, wanted: Parameters<ScoringEngine["score"]>
     const found: number[] = [];
     engine.request({ ...wanted, maxTokens: 0 }, ({ scores, ended, failed }) => {
       found.push(...scores);
-      if (failed !== undefined) reject(nativeError(failed.code, failed.message));
+      if (failed !== undefined) reject(failure(failed));
       else if (ended?.reason === "cancelled") reject(new AppError("cancelled", "The scoring was cancelled."));
       else if (ended !== undefined) resolve(found);
     });
@@ -314,10 +327,7 @@ function engineVersion(addon: () => typeof Native): string {
   }
 }
 
-process.on("uncaughtException", (error) => {
-  process.stderr.write(`${error.stack ?? error.message}\n`);
-  process.exit(1);
-});
+process.on("uncaughtException", (error) => endProcess(error.stack ?? error.message));
 
 // Ctrl-C in a terminal reaches the whole group; what it means is decided by the process that the user started.
 process.on("SIGINT", () => {});

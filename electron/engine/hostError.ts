@@ -18,6 +18,11 @@ export function nativeError(code: string, message: string): AppError {
   return new AppError(isAppErrorCode(code) ? code : "internal", sentence(message));
 }
 
+/** The graphics card is of no use to this process any more. */
+export function isLostDevice(error: unknown): error is { readonly code: "device-lost"; readonly message: string } {
+  return typeof error === "object" && error !== null && "code" in error && error.code === "device-lost";
+}
+
 export function hostError(error: unknown): WireError {
   if (error instanceof ChatTemplateError) return { code: "template-failed", message: error.message };
   if (error instanceof MetadataError || error instanceof TokenizerError)

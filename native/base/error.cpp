@@ -10,6 +10,7 @@ const char* error_code_name(ErrorCode code) {
     case ErrorCode::kBadArgument: return "bad-argument";
     case ErrorCode::kOutOfMemory: return "out-of-memory";
     case ErrorCode::kIo: return "io";
+    case ErrorCode::kDeviceLost: return "device-lost";
     case ErrorCode::kInternal: return "internal";
   }
   return "internal";

@@ -12,6 +12,7 @@ enum class ErrorCode {
   kBadArgument,   // a caller's value is out of range
   kOutOfMemory,   // an allocation or a plan does not fit
   kIo,            // the operating system refused (open, map, write)
+  kDeviceLost,    // the graphics card answers nothing any more: only a new process can use it again
   kInternal,      // a bug of ours, caught at a boundary
 };
 

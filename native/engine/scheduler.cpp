@@ -93,16 +93,23 @@ void Scheduler::loop() {
     run_tasks();
     try {
       step();
-    } catch (const std::exception& error) {   // not one request's fault that we know of: all hear of it, the engine lives
-      for (const RequestPtr& request : running_) fail(*request, ErrorCode::kInternal, error.what());
-      for (const RequestPtr& request : waiting_) fail(*request, ErrorCode::kInternal, error.what());
-      settle();
-      publish_stats();
+    } catch (const Error& error) {
+      fail_all(error.code(), error.what());
+    } catch (const std::exception& error) {
+      fail_all(ErrorCode::kInternal, error.what());
     }
   }
   take_new();
   run_tasks();
   end_cancelled();
+}
+
+/// Not one request's fault that we know of: all hear of it, the engine lives.
+void Scheduler::fail_all(ErrorCode code, const std::string& message) {
+  for (const RequestPtr& request : running_) fail(*request, code, message);
+  for (const RequestPtr& request : waiting_) fail(*request, code, message);
+  settle();
+  publish_stats();
 }
 
 void Scheduler::step() {
@@ -115,6 +122,7 @@ void Scheduler::step() {
     try {
       completed = model_->forward().run(batch_, [this] { return keep_going(); });
     } catch (const Error& error) {   // nobody can tell whose row it was
+      if (error.code() == ErrorCode::kDeviceLost) throw;
       for (const Share& share : shares_) fail(*share.request, error.code(), error.what());
     } catch (const std::exception& error) {
       for (const Share& share : shares_) fail(*share.request, ErrorCode::kInternal, error.what());
@@ -444,8 +452,13 @@ void Scheduler::fail(ActiveRequest& request, ErrorCode code, const std::string& 
 void Scheduler::settle() {
   for (const RequestPtr& request : running_) {
     if (!request->ended || !request->sequence.is_open()) continue;
-    drafting_.settle(*request);
-    model_->cache().close(request->sequence, request->computed());
+    std::span<const int32_t> known = request->computed();
+    try {
+      drafting_.settle(*request);
+    } catch (const std::exception&) {
+      known = {};   // its drafter's rows are missing from the pages: nobody may go on from them
+    }
+    model_->cache().close(request->sequence, known);
   }
   const auto is_over = [](const RequestPtr& request) { return request->ended; };
   std::erase_if(running_, is_over);

@@ -72,6 +72,7 @@ class Scheduler {
   void settle();
   void end(ActiveRequest& request, StopReason reason);
   void fail(ActiveRequest& request, ErrorCode code, const std::string& message);
+  void fail_all(ErrorCode code, const std::string& message);
   bool is_cancelled(const ActiveRequest& request) const;
   void check_pages() const noexcept;
   void publish_stats();

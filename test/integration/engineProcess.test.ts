@@ -12,6 +12,7 @@ import type { EngineApi, LoadRequest, RunHandle, RunResult } from "../../electro
 import { spawnWithChildProcess } from "../../electron/engine/spawnNode.ts";
 
 const hostPath = fileURLToPath(new URL("../../electron/engine/host.ts", import.meta.url));
+const lostCardHostPath = fileURLToPath(new URL("../fixtures/hostWithLostCard.ts", import.meta.url));
 const path = fileURLToPath(new URL("../../models/default/tiny-Q8_0.gguf", import.meta.url));
 const model: LoadRequest = { path, threads: 1, context: 0, chatTemplate: "model" };
 /** The plain arithmetic is slow enough that a test's next step comes while an answer is under way. */
@@ -132,6 +133,18 @@ describe("the engine process", () => {
     expect(next.text).toBe("A wolf eats meat.");
     expect(client.status().crashes).toBe(1);
     expect(client.status().pid).not.toBe(pid);
+  });
+
+  test("a lost graphics card fails the run and ends the process; the next run works by itself", async () => {
+    await client.close();
+    client = createEngineClient({ spawn: spawnWithChildProcess(lostCardHostPath) });
+    await load();
+    const lost = story();
+    const error = await lost.handle.result.catch((reason: unknown) => reason);
+    expect(error).toMatchObject({ code: "engine-crashed", details: expect.stringContaining("stopped working") });
+    expect(lost.ids.length).toBeGreaterThan(0);
+    const after = await ask("hi", { ...greedy, maxTokens: 2 }).handle.result;
+    expect(after.reason).toBe("max-tokens");
   });
 
   test("a bad file is refused and the loaded model stays", async () => {

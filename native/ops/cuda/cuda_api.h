@@ -24,6 +24,8 @@ struct ConclaveCudaApi {
   /// Of the lists given so far: launched step by step, made into graphs, launched as graphs.
   void (*list_counts)(void* context, uint64_t counts[3]);
   int32_t (*wait)(void* context);
+  /// After an error: not 0 if the device is lost, so that every call fails from now on.
+  int32_t (*is_lost)(void* context);
   const char* (*error_text)(int32_t error);
 };
 

@@ -95,6 +95,12 @@ void list_counts(void* context, uint64_t counts[3]) {
   counts[2] = own.replayed;
 }
 
+/// Errors that leave the device usable are told once; those of a lost one come back with every call.
+int32_t is_lost(void* context) {
+  cudaGetLastError();
+  return cudaStreamSynchronize(of(context).stream) != cudaSuccess && cudaStreamSynchronize(of(context).stream) != cudaSuccess;
+}
+
 constexpr ConclaveCudaApi kApi = {
     CONCLAVE_CUDA_VERSION,
     open_context,
@@ -109,6 +115,7 @@ constexpr ConclaveCudaApi kApi = {
     run_list,
     list_counts,
     [](void* context) -> int32_t { return cudaStreamSynchronize(of(context).stream); },
+    is_lost,
     [](int32_t error) -> const char* { return error < 0 ? "the library has no such kernel" : cudaGetErrorString(static_cast<cudaError_t>(error)); },
 };
 

@@ -58,7 +58,9 @@ class CudaDevice final : public gpu::GpuDevice {
   }
   void* alloc(size_t bytes) override {
     void* buffer = nullptr;
-    if (api_.alloc(context_, bytes, &buffer) == 0) return buffer;
+    const int32_t error = api_.alloc(context_, bytes, &buffer);
+    if (error == 0) return buffer;
+    if (api_.is_lost(context_)) gpu::throw_device_lost("give memory", api_.error_text(error));
     gpu::throw_out_of_memory(bytes, memory());
   }
   void free(void* buffer) override {
@@ -76,7 +78,9 @@ class CudaDevice final : public gpu::GpuDevice {
 
  private:
   void check(int32_t error, const char* task) const {
-    if (error != 0) throw Error(ErrorCode::kInternal, std::string("the graphics card could not do this (") + task + "): " + api_.error_text(error));
+    if (error == 0) return;
+    if (api_.is_lost(context_)) gpu::throw_device_lost(task, api_.error_text(error));
+    throw Error(ErrorCode::kInternal, std::string("the graphics card could not do this (") + task + "): " + api_.error_text(error));
   }
 
   const ConclaveCudaApi& api_;

@@ -1,5 +1,6 @@
 // What the ops ask of a device: memory, copies to and from it, and lists of kernels, all in the order of the calls. CUDA, Metal and the host's
-// stand-in each are one. Calls throw Error; kOutOfMemory says how much was asked for and is free.
+// stand-in each are one. Calls throw Error; kOutOfMemory says how much was asked for and is free, kDeviceLost that every call will
+// fail from now on. free() never throws.
 #pragma once
 #include <cstddef>
 #include <memory>
@@ -29,6 +30,9 @@ class GpuDevice {
 
 /// What alloc() throws: how much was wanted and is free, and two ways out.
 [[noreturn]] void throw_out_of_memory(size_t wanted, const DeviceMemory& memory);
+
+/// What every call throws once a device is lost. `task`: what it was at; `why`: in the driver's words.
+[[noreturn]] void throw_device_lost(const char* task, const char* why);
 
 /// The ops on that device.
 std::unique_ptr<Ops> make_gpu_ops(std::unique_ptr<GpuDevice> device);

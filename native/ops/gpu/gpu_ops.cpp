@@ -193,6 +193,10 @@ void throw_out_of_memory(size_t wanted, const DeviceMemory& memory) {
                                            " more are needed; choose a shorter context, or compute on the processor");
 }
 
+void throw_device_lost(const char* task, const char* why) {
+  throw Error(ErrorCode::kDeviceLost, std::string("the graphics card stopped working (it was to ") + task + ": " + why + "); the engine has to be started again");
+}
+
 std::unique_ptr<Ops> make_gpu_ops(std::unique_ptr<GpuDevice> device) { return std::make_unique<GpuOps>(std::move(device)); }
 
 }  // namespace conclave::gpu
