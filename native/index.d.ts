@@ -68,8 +68,8 @@ export interface LoadOptions {
 export interface PlanOptions extends Omit<LoadOptions, "path"> {
   /** Instead of what this machine has free now, in bytes. */
   readonly budget?: { readonly vram: number; readonly ram: number; readonly unified?: boolean };
-  /** What a model that is loaded now gives back before this one is loaded, in bytes. */
-  readonly returned?: { readonly vram: number; readonly ram: number };
+  /** Of the card, in bytes: what a model that is loaded now gives back before this one is loaded. */
+  readonly returnedVram?: number;
 }
 
 /** Bytes of each kind in one memory. */
@@ -80,6 +80,14 @@ export interface MemoryUse {
   /** Keys, values and recurrent states. */
   readonly kv: number;
   readonly work: number;
+}
+
+/** In bytes; 0: not asked for. Of a plan, what is free counts what this process holds for itself now. */
+export interface MachineMemory {
+  readonly ram: number;
+  readonly ramFree: number;
+  readonly vram: number;
+  readonly vramFree: number;
 }
 
 export interface ModelPlan {
@@ -94,12 +102,7 @@ export interface ModelPlan {
   readonly context: number;
   /** The longest context with which the model would be placed somewhere; 0: none. */
   readonly mostContext: number;
-  /** In bytes, what is free as the plan may use it; 0: not asked for. */
-  readonly machine: {
-    readonly ram: number;
-    readonly ramFree: number;
-    readonly vram: number;
-    readonly vramFree: number;
+  readonly machine: MachineMemory & {
     readonly unified: boolean;
     /** Name of the device; "": none, or none asked for. */
     readonly card: string;
@@ -114,8 +117,10 @@ export function planModel(path: string, options?: PlanOptions): Promise<ModelPla
 /** Where a loaded model is at this moment. */
 export interface Residence {
   readonly device: MemoryUse;
-  /** Weights and experts: those that the processor computes with, as far as they are in memory. */
+  /** What the processor computes with, as far as it came to be in memory. */
   readonly host: MemoryUse;
+  /** Its total less what is free and what `device` and `host` say is what other programs use. */
+  readonly machine: MachineMemory;
   /** [moeLayers][experts] 0: on the device, 1: in memory, 2: on disk (less than half of it is in memory). */
   readonly tiers: Uint8Array;
 }
@@ -219,6 +224,8 @@ export interface EngineStats {
   /** Of this process, without the pages of files but those of weights that the processor reads; the peak as far as stats() was asked. */
   readonly hostBytes: number;
   readonly hostPeakBytes: number;
+  /** The peak without weights, keys and values. */
+  readonly hostWorkPeakBytes: number;
   /** Of the device, 0 without one: what the engine took there, at most, and what is left. */
   readonly deviceBytes: number;
   readonly devicePeakBytes: number;

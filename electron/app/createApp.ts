@@ -77,7 +77,8 @@ export function createApp(options: AppOptions): App {
       files: options.modelFolders.map((folder) => join(folder, file)),
     })),
     preferences: settings.current,
-    changeDrafting: (values) => void settings.change(values),
+    change: (values) => void settings.change(values),
+    expertUsage: experts.usageOf,
     rememberModel: (lastModelId) => void settings.change({ lastModelId }),
     pickModelFile: options.pickModelFile,
     log: log.info,
@@ -166,6 +167,7 @@ export function createApp(options: AppOptions): App {
     if (unsaved > 0) log.error("answers could not be saved", { unsaved });
     unsubscribe();
     await templates.close();
+    models.settle();
     await engine.close();
     await models.close();
     database.close();

@@ -12,6 +12,11 @@ export const engineStatusSchema = z.object({
   prefill: z.object({ done: z.number(), total: z.number() }).nullable(),
   residentBytes: z.number(),
   systemBytes: z.number(),
+  /** Of the graphics card that computes, all programs together; 0: none does. */
+  vramBytes: z.number(),
+  vramTotalBytes: z.number(),
+  /** The most that the loaded model took so far; see `measuredSchema`. */
+  peak: z.object({ ram: z.number(), ramWork: z.number(), vram: z.number() }),
   crashes: z.number(),
 });
 export type EngineStatus = z.infer<typeof engineStatusSchema>;

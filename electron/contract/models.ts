@@ -2,6 +2,7 @@
 import { z } from "zod";
 import { idSchema, maxDraftLength } from "./chat.ts";
 import { wireErrorSchema } from "./errors.ts";
+import { loadOptionsSchema, placementSchema, plannedSchema } from "./placement.ts";
 import { call, event, service } from "./service.ts";
 
 export const modelSchema = z.object({
@@ -32,8 +33,22 @@ export type Model = z.infer<typeof modelSchema>;
 export const loadedModelSchema = z.discriminatedUnion("state", [
   z.object({ state: z.literal("none") }),
   z.object({ state: z.literal("loading"), modelId: idSchema, doneBytes: z.number(), totalBytes: z.number() }),
-  z.object({ state: z.literal("ready"), modelId: idSchema, context: z.number(), backend: z.string() }),
-  z.object({ state: z.literal("failed"), modelId: idSchema, error: wireErrorSchema }),
+  z.object({
+    state: z.literal("ready"),
+    modelId: idSchema,
+    context: z.number(),
+    backend: z.string(),
+    /** Over all layers, and those on a graphics card at the load. */
+    experts: z.number(),
+    expertsOnGpu: z.number(),
+  }),
+  z.object({
+    state: z.literal("failed"),
+    modelId: idSchema,
+    error: wireErrorSchema,
+    /** Out of memory: the longest context that fits where it was to go (null: none), and whether the processor is another place. */
+    ways: z.object({ context: z.number().nullable(), processor: z.boolean() }).nullable(),
+  }),
 ]);
 export type LoadedModel = z.infer<typeof loadedModelSchema>;
 
@@ -73,6 +88,15 @@ export const models = service({
     /** Forgets the entry; never deletes the file. */
     remove: call(z.object({ modelId: idSchema }), z.null()),
     load: call(z.object({ modelId: idSchema }), loadedModelSchema),
+    /** Where the model would go with these options; those left out are as they would be loaded. Reads only the file's header. */
+    getPlan: call(z.object({ modelId: idSchema, options: loadOptionsSchema.partial().optional() }), plannedSchema),
+    /** For the next load of this model: some options of its own; null: as the app's again. */
+    setLoadOptions: call(
+      z.object({ modelId: idSchema, options: loadOptionsSchema.partial().nullable() }),
+      plannedSchema,
+    ),
+    /** Null: no model is loaded. Meant for once a second at most. */
+    getPlacement: call(z.object({}), placementSchema.nullable()),
     cancelLoad: call(z.object({}), z.null()),
     unload: call(z.object({}), z.null()),
     getLoaded: call(z.object({}), loadedModelSchema),

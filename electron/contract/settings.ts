@@ -2,6 +2,7 @@
 import { z } from "zod";
 import { defaultSampler, samplerSchema } from "./chat.ts";
 import { draftingSchema } from "./models.ts";
+import { loadOptionsSchema } from "./placement.ts";
 import { call, event, service } from "./service.ts";
 
 /** A named way to answer that a conversation can take over. */
@@ -48,6 +49,9 @@ export const settingsSchema = z.object({
   threads: z.number().int().min(0).max(256),
   /** Tokens; 0: as the model was trained, at most 8192. */
   context: z.number().int().min(0).max(1_048_576),
+  device: loadOptionsSchema.shape.device,
+  /** By model id, what its loads are asked for instead of the above. */
+  loading: z.record(z.string().max(64), loadOptionsSchema.partial()),
   /** Chat template: the model's own, or a built-in form. */
   chatTemplate: z.enum(["model", "chatml", "plain"]),
   lastModelId: z.string().nullable(),
@@ -80,6 +84,8 @@ export const defaultSettings: Settings = {
   shortcuts: {},
   threads: 0,
   context: 0,
+  device: "auto",
+  loading: {},
   chatTemplate: "model",
   lastModelId: null,
   prefixCacheMb: 2048,

@@ -225,6 +225,17 @@ export interface AttachmentSearchTable {
   attachment_search: string;
 }
 
+export interface ModelMemoryTable {
+  model_id: string;
+  /** JSON of what the load was asked for. */
+  settings: string;
+  placement: "gpu" | "hybrid" | "cpu";
+  ram_bytes: number;
+  ram_work_bytes: number;
+  vram_bytes: number;
+  measured_at: number;
+}
+
 export interface Schema {
   conversations: ConversationsTable;
   folders: FoldersTable;
@@ -242,6 +253,7 @@ export interface Schema {
   prefix_snapshots: PrefixSnapshotsTable;
   template_savings: TemplateSavingsTable;
   models: ModelsTable;
+  model_memory: ModelMemoryTable;
   settings: SettingsTable;
   message_search: MessageSearchTable;
   attachment_search: AttachmentSearchTable;

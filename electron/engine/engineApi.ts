@@ -3,6 +3,7 @@
 import type { Draft, Sampler, StopReason, Timings } from "../contract/chat.ts";
 import type { EngineStatus } from "../contract/engine.ts";
 import type { TraceChunk } from "../contract/experts.ts";
+import type { LoadOptions, ModelPlan, Placement } from "../contract/placement.ts";
 import type { Steering } from "../contract/steering.ts";
 
 /** What the header of a model file says, read in the engine process so that a hostile file cannot hurt the app. */
@@ -39,10 +40,20 @@ export interface LoadRequest {
   readonly exact?: boolean | undefined;
   /** Files of drafting models for this one. */
   readonly drafters?: string[] | undefined;
+  /** Absent: the processor. */
+  readonly device?: LoadOptions["device"] | undefined;
+  readonly kvType?: LoadOptions["kvType"] | undefined;
+  readonly expertCache?: LoadOptions["expertCache"] | undefined;
+  /** Of the card, to use; absent or 0: what is free. */
+  readonly deviceBytes?: number | undefined;
+  /** [moeLayers][experts] how often each was chosen earlier. */
+  readonly expertUsage?: number[][] | undefined;
 }
 
 export interface LoadedInfo extends InspectedModel {
   readonly context: number;
+  /** Over all layers, on a graphics card. */
+  readonly expertsOnGpu: number;
   readonly backend: string;
   readonly engineVersion: string;
 }
@@ -133,6 +144,10 @@ export interface EngineApi {
   /** Replaces the loaded model. Progress in bytes. A second load cancels the first ('cancelled'). */
   load(request: LoadRequest, onProgress: (done: number, total: number) => void): Promise<LoadedInfo>;
   cancelLoad(): void;
+  /** Where a load would put the model, were the loaded one closed first. */
+  plan(request: LoadRequest): Promise<ModelPlan>;
+  /** Where the loaded model is; nothing is loaded for the question: null without one. */
+  placement(): Promise<Placement | null>;
   unload(): Promise<void>;
   /** After a crash the model of the last successful load is loaded again first. Fails with 'no-model' if there is none. */
   run(request: RunRequest, events: RunEvents): RunHandle;

@@ -4,6 +4,7 @@ import type { EngineStatus } from "../contract/engine.ts";
 import { createEngineClient } from "./engineClient.ts";
 import type { EngineApi, LoadRequest, RunEvents } from "./engineApi.ts";
 import type { FromHost, ToHost } from "./protocol.ts";
+import { noMemory } from "./statusBoard.ts";
 import type { EngineExit, EngineProcess } from "./transport.ts";
 
 const model: LoadRequest = { path: "/models/a.gguf", threads: 2, context: 0, chatTemplate: "model" };
@@ -20,6 +21,7 @@ const info = {
   paramsActive: 1,
   contextTrained: 1024,
   context: 1024,
+  expertsOnGpu: 0,
   backend: "cpu",
   engineVersion: "1",
 };
@@ -235,7 +237,7 @@ describe("engineClient", () => {
     const handle = run();
     handle.result.catch(() => {});
     for (let second = 0; second < 30; second++) {
-      last().say({ kind: "beat", residentBytes: 5 });
+      last().say({ kind: "beat", memory: { ...noMemory, residentBytes: 5 } });
       await settle(1000);
     }
     expect(client.status()).toMatchObject({ state: "prompt", residentBytes: 5, crashes: 0 });

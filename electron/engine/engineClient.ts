@@ -3,6 +3,7 @@
 import type { StopReason, Timings } from "../contract/chat.ts";
 import type { EngineStatus } from "../contract/engine.ts";
 import { AppError, fromWire, toWire } from "../contract/errors.ts";
+import type { ModelPlan, Placement } from "../contract/placement.ts";
 import { CrashPolicy } from "./crashPolicy.ts";
 import type {
   ChatTurn,
@@ -22,7 +23,7 @@ import type {
   WarmRequest,
 } from "./engineApi.ts";
 import { EngineLink, type RunListener } from "./engineLink.ts";
-import { StatusBoard } from "./statusBoard.ts";
+import { noMemory, StatusBoard } from "./statusBoard.ts";
 import type { SpawnEngine } from "./transport.ts";
 
 export interface EngineClientOptions {
@@ -189,6 +190,15 @@ class EngineClient implements EngineApi {
     this.#link?.cancelLoad();
   }
 
+  async plan(request: LoadRequest): Promise<ModelPlan> {
+    return (await this.#ready()).call("plan", request);
+  }
+
+  async placement(): Promise<Placement | null> {
+    if (this.#link === null || !this.#modelIsLoaded) return null;
+    return this.#link.call("placement", {});
+  }
+
   async unload(): Promise<void> {
     this.#loadTicket++;
     this.#lastLoad = null;
@@ -303,7 +313,7 @@ class EngineClient implements EngineApi {
         this.#board.change({ engineVersion });
         this.#refresh();
       },
-      beat: (residentBytes) => this.#board.change({ residentBytes, pid: link.pid }),
+      beat: (memory) => this.#board.change({ ...memory, pid: link.pid }),
       exited: (error) => this.#exited(error),
     });
     this.#link = link;
@@ -328,7 +338,7 @@ class EngineClient implements EngineApi {
       pid: this.#link?.pid ?? null,
       prefill: prompt?.progress ?? null,
       crashes: this.#policy.total,
-      ...(this.#link === null ? { residentBytes: 0 } : {}),
+      ...(this.#link === null ? noMemory : {}),
     });
   }
 

@@ -5,6 +5,7 @@ import { AppError, fromWire, toWire } from "../contract/errors.ts";
 import type { TraceChunk } from "../contract/experts.ts";
 import {
   fromHostSchema,
+  type EngineMemory,
   hostCalls,
   type FromHost,
   type HostCallInput,
@@ -28,7 +29,7 @@ export interface RunListener {
 
 export interface LinkEvents {
   hello(engineVersion: string): void;
-  beat(residentBytes: number): void;
+  beat(memory: EngineMemory): void;
   /** `error` is what everything that waited has failed with; null: it was closed on request. */
   exited(error: AppError | null): void;
 }
@@ -183,7 +184,7 @@ export class EngineLink {
         this.#ready.resolve();
         return;
       case "beat":
-        this.#events.beat(message.residentBytes);
+        this.#events.beat(message.memory);
         return;
       case "reply":
         this.#reply(message.id, message.value);

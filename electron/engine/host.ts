@@ -12,6 +12,7 @@ import { openHostPort } from "./hostPort.ts";
 import { readModelText, type ModelText } from "./modelText.ts";
 import {
   beatIntervalMs,
+  type EngineMemory,
   hostCalls,
   runCredits,
   toHostSchema,
@@ -21,6 +22,7 @@ import {
   type ToHost,
 } from "./protocol.ts";
 import { commonPrefix, type PrefixEngine, warmPrefix } from "./prefixWarmer.ts";
+import { noMemory } from "./statusBoard.ts";
 import type { HostPort } from "./transport.ts";
 
 const progressIntervalMs = 50;
@@ -60,6 +62,12 @@ class Host {
     inspectDrafter: async ({ path, modelPath }) => this.#addon().inspectDrafter(path, modelPath),
     hashFile: ({ path }) => this.#addon().hashFile(path),
     load: (request, id) => this.#startLoad(request, id),
+    plan: ({ path, ...request }) =>
+      this.#addon().planModel(path, {
+        ...nativeOptions(request),
+        returnedVram: this.#model?.engine.stats().deviceBytes ?? 0,
+      }),
+    placement: async () => (this.#model === null ? null : placementOf(this.#model)),
     unload: async () => {
       await this.#abandonLoad();
       await this.#closeModel();
@@ -91,8 +99,7 @@ class Host {
   }
 
   beat(): void {
-    const residentBytes = this.#model?.engine.stats().residentBytes ?? process.memoryUsage.rss();
-    this.#port.send({ kind: "beat", residentBytes });
+    this.#port.send({ kind: "beat", memory: memoryOf(this.#model?.engine.stats()) });
   }
 
   #dispatch(message: ToHost): void {
@@ -174,7 +181,7 @@ class Host {
     try {
       await before;
       const loaded = this.#model;
-      if (loaded !== null && JSON.stringify(loaded.request) === JSON.stringify(request)) return loaded.info;
+      if (loaded !== null && sameLoad(loaded.request, request)) return loaded.info;
       return await this.#loadModel(request, id, load);
     } finally {
       if (this.#load === load) this.#load = null;
@@ -192,9 +199,8 @@ class Host {
     addon.inspectModel(request.path);
     const text = readModelText(request.path, addon.readMetadata(request.path), request.chatTemplate);
     await this.#closeModel();
-    const { path, threads, context, exact = false, drafters = [] } = request;
     let reported = -Infinity;
-    const engine = await addon.Engine.open({ path, threads, context, exact, drafters }, (done, total) => {
+    const engine = await addon.Engine.open({ path: request.path, ...nativeOptions(request) }, (done, total) => {
       const now = performance.now();
       if (now - reported >= progressIntervalMs || done === total) {
         reported = now;
@@ -206,8 +212,10 @@ class Host {
       await engine.close();
       throw new AppError("cancelled", "Loading the model was cancelled.");
     }
-    const info = { ...engine.info, engineVersion: addon.engineVersion };
+    const expertsOnGpu = (await engine.residence()).tiers.reduce((sum, tier) => sum + (tier === 0 ? 1 : 0), 0);
+    const info = { ...engine.info, expertsOnGpu, engineVersion: addon.engineVersion };
     this.#model = { request, engine, text, info };
+    this.beat();
     return info;
   }
 
@@ -279,6 +287,45 @@ function failure(failed: { readonly code: string; readonly message: string }): A
 function endProcess(reason: string): never {
   process.stderr.write(`${reason}\n`);
   process.exit(1);
+}
+
+/** What was counted meanwhile is no reason to load again. */
+const sameLoad = (one: HostCallInput<"load">, other: HostCallInput<"load">): boolean =>
+  JSON.stringify({ ...one, expertUsage: null }) === JSON.stringify({ ...other, expertUsage: null });
+
+function nativeOptions(request: Omit<HostCallInput<"load">, "path">): Omit<Native.LoadOptions, "path"> {
+  const { chatTemplate: _, device, kvType = "F16", expertCache = "fixed", ...rest } = request;
+  const { threads, context, exact = false, drafters = [], deviceBytes = 0, expertUsage } = rest;
+  const card = process.platform === "darwin" ? "metal" : "cuda";
+  return {
+    threads,
+    context,
+    exact,
+    drafters,
+    deviceBytes,
+    kvType,
+    expertCache,
+    device: device === "gpu" ? card : (device ?? "cpu"),
+    ...(expertUsage === undefined ? {} : { expertUsage }),
+  };
+}
+
+async function placementOf({ engine, info }: ServedModel): Promise<HostCallOutput<"placement">> {
+  const { device, host, machine, tiers } = await engine.residence();
+  const { backend, expertHits, expertMisses, expertBytesMoved } = engine.stats();
+  const { moeLayers, experts } = info;
+  const counts = { hits: expertHits, misses: expertMisses, bytesMoved: expertBytesMoved };
+  return { backend, gpu: device, cpu: host, machine, moeLayers, experts, tiers: Uint8Array.from(tiers), ...counts };
+}
+
+function memoryOf(stats: Native.EngineStats | undefined): EngineMemory {
+  if (stats === undefined) return { ...noMemory, residentBytes: process.memoryUsage.rss() };
+  return {
+    residentBytes: stats.residentBytes,
+    vramBytes: stats.deviceTotalBytes - stats.deviceFreeBytes,
+    vramTotalBytes: stats.deviceTotalBytes,
+    peak: { ram: stats.hostPeakBytes, ramWork: stats.hostWorkPeakBytes, vram: stats.devicePeakBytes },
+  };
 }
 
 function prefixCalls(engine: Native.Engine): Omit<PrefixEngine, "compute"> {

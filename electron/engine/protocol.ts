@@ -2,8 +2,10 @@
 // receive: the engine process parses files from strangers, and it must itself survive any message.
 import { z } from "zod";
 import { draftSchema, samplerSchema, stopReasonSchema, timingsSchema } from "../contract/chat.ts";
+import { engineStatusSchema } from "../contract/engine.ts";
 import { wireErrorSchema } from "../contract/errors.ts";
 import { traceChunkSchema } from "../contract/experts.ts";
+import { loadOptionsSchema, modelPlanSchema, placementSchema } from "../contract/placement.ts";
 import { steeringSchema } from "../contract/steering.ts";
 
 /** Pieces of one run that may be on their way at once; the receiver returns a credit for each. */
@@ -24,6 +26,11 @@ export const loadRequestSchema = z.object({
   exact: z.boolean().optional(),
   /** Files of drafting models for this one. */
   drafters: z.array(path).optional(),
+  device: loadOptionsSchema.shape.device.optional(),
+  kvType: loadOptionsSchema.shape.kvType.optional(),
+  expertCache: loadOptionsSchema.shape.expertCache.optional(),
+  deviceBytes: z.number().int().min(0).optional(),
+  expertUsage: z.array(z.array(z.number().min(0))).optional(),
 });
 
 const messages = z.array(z.object({ role: z.enum(["system", "user", "assistant"]), content: z.string() }));
@@ -68,8 +75,16 @@ export const hostCalls = {
   hashFile: { input: z.object({ path }), output: z.string() },
   load: {
     input: loadRequestSchema,
-    output: z.object({ ...inspected, context: z.number(), backend: z.string(), engineVersion: z.string() }),
+    output: z.object({
+      ...inspected,
+      context: z.number(),
+      expertsOnGpu: z.number(),
+      backend: z.string(),
+      engineVersion: z.string(),
+    }),
   },
+  plan: { input: loadRequestSchema, output: modelPlanSchema },
+  placement: { input: z.object({}), output: placementSchema.nullable() },
   unload: { input: z.object({}), output: z.null() },
   countTokens: { input: z.object({ text: z.string() }), output: z.number() },
   countPrompt: { input: z.object({ messages }), output: z.number() },
@@ -109,9 +124,18 @@ export const toHostSchema = z.discriminatedUnion("kind", [
 ]);
 export type ToHost = z.infer<typeof toHostSchema>;
 
+/** Of the engine process and its graphics card, in bytes; as in EngineStatus. */
+const memorySchema = engineStatusSchema.pick({
+  residentBytes: true,
+  vramBytes: true,
+  vramTotalBytes: true,
+  peak: true,
+});
+export type EngineMemory = z.infer<typeof memorySchema>;
+
 export const fromHostSchema = z.discriminatedUnion("kind", [
   z.object({ kind: z.literal("hello"), engineVersion: z.string() }),
-  z.object({ kind: z.literal("beat"), residentBytes: z.number() }),
+  z.object({ kind: z.literal("beat"), memory: memorySchema }),
   z.object({ kind: z.literal("reply"), id: callId, value: z.unknown() }),
   /** A call or a run ends with an error. */
   z.object({ kind: z.literal("failed"), id: callId, error: wireErrorSchema }),

@@ -2,6 +2,7 @@
 // last state always. Owns the measurement of tokens per second.
 import { totalmem } from "node:os";
 import type { EngineStatus } from "../contract/engine.ts";
+import type { EngineMemory } from "./protocol.ts";
 
 const minIntervalMs = 250;
 const windowMs = 2000;
@@ -11,6 +12,14 @@ interface Arrival {
   readonly tokens: number;
 }
 
+/** Of a process that is not there. */
+export const noMemory: EngineMemory = {
+  residentBytes: 0,
+  vramBytes: 0,
+  vramTotalBytes: 0,
+  peak: { ram: 0, ramWork: 0, vram: 0 },
+};
+
 const stopped: EngineStatus = {
   state: "stopped",
   pid: null,
@@ -18,7 +27,7 @@ const stopped: EngineStatus = {
   engineVersion: "",
   tokensPerSecond: 0,
   prefill: null,
-  residentBytes: 0,
+  ...noMemory,
   systemBytes: totalmem(),
   crashes: 0,
 };

@@ -21,6 +21,8 @@ import { sortIntoTopics } from "./topics.ts";
 
 /** Traces are read a few at a time, so that a stop or a token does not wait for a thousand of them. */
 const tracesAtOnce = 16;
+/** Enough to tell favourites from chance; a load waits for them. */
+const answersOfUse = 200;
 
 export interface ExpertsService extends ServiceHandlers<"experts"> {
   /** Adds tokens to the live trace of an answer. */
@@ -36,7 +38,18 @@ export interface ExpertsService extends ServiceHandlers<"experts"> {
   forget(messageId: string): void;
   /** How a conversation's answers by this model are steered; null: as it was trained. */
   steeringOf(conversationId: string, modelId: string): Steering | null;
+  /**
+   * How often the newest answers of a model chose each expert: nothing but these counts leaves the database.
+   * @returns [moeLayers][experts]; null: no answer of this shape has a trace.
+   */
+  usageOf(model: UsedModel): Promise<number[][] | null>;
   copySteering(fromConversationId: string, toConversationId: string): void;
+}
+
+interface UsedModel {
+  readonly id: string;
+  readonly moeLayers: number;
+  readonly experts: number;
 }
 
 export interface ExpertsDependencies {
@@ -89,6 +102,18 @@ export function createExpertsService({ database, publish }: ExpertsDependencies)
       const chosen = findSteering(database, conversationId);
       if (chosen === null || !chosen.on || chosen.steering.modelId !== modelId) return null;
       return isUnsteered(chosen.steering) ? null : chosen.steering;
+    },
+    async usageOf({ id, moeLayers, experts }) {
+      let sum = emptyCounts({ moeLayers, expertCount: experts });
+      await eachTrace(
+        listTracedAnswers(database, id, answersOfUse, false),
+        ({ messageId }) => messageId,
+        (_, trace) => {
+          if (sameShape(sum, trace)) sum = addCounts(sum, countTrace(trace));
+        },
+      );
+      if (sum.tokens === 0) return null;
+      return Array.from({ length: moeLayers }, (_, layer) => sum.counts.slice(layer * experts, (layer + 1) * experts));
     },
     copySteering(from, to) {
       const chosen = findSteering(database, from);

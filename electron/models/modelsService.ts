@@ -19,20 +19,29 @@ import {
 } from "../db/models.ts";
 import type { EngineApi } from "../engine/engineApi.ts";
 import { createDrafting, type DraftingChoices, type ShippedDrafter } from "./drafting.ts";
+import {
+  createLoading,
+  type LoadingDependencies,
+  type LoadingPreferences,
+  type PreparedLoad,
+  waysOut,
+} from "./loading.ts";
 import { findFile, type ModelFile, readModelFile } from "./modelFile.ts";
 
 export const embeddedModelId = "embedded";
-/** Tokens of context when neither the user nor a shorter training says otherwise. */
-const defaultContext = 8192;
 
 export interface ModelsDependencies {
   readonly database: Database;
-  readonly engine: Pick<EngineApi, "inspect" | "inspectDrafter" | "hashFile" | "load" | "cancelLoad" | "unload">;
+  readonly engine: Pick<
+    EngineApi,
+    "inspect" | "inspectDrafter" | "hashFile" | "load" | "cancelLoad" | "unload" | "plan" | "placement" | "status"
+  >;
   /** Places where the embedded model may lie, best first. */
   readonly embeddedFiles: readonly string[];
   readonly shippedDrafters: readonly ShippedDrafter[];
-  readonly preferences: () => Pick<Settings, "threads" | "context" | "chatTemplate" | "lastModelId" | "drafting">;
-  readonly changeDrafting: (values: Pick<Settings, "drafting">) => void;
+  readonly preferences: () => LoadingPreferences & Pick<Settings, "lastModelId" | "drafting">;
+  readonly change: (values: Partial<Pick<Settings, "drafting" | "loading">>) => void;
+  readonly expertUsage: LoadingDependencies["expertUsage"];
   readonly rememberModel: (modelId: string) => void;
   /** null: there is no dialog here, or it was cancelled. */
   readonly pickModelFile: () => Promise<string | null>;
@@ -49,6 +58,8 @@ export interface ModelsService extends ServiceHandlers<"models"> {
   draftFor: DraftingChoices["draftFor"];
   /** The drafter's file that is loaded beside the model; null: none. */
   loadedDrafter(): string | null;
+  /** Stores what the loaded model took; while the engine is still there to ask. */
+  settle(): void;
   /** Waits for work in the background (hashing). */
   close(): Promise<void>;
 }
@@ -60,8 +71,9 @@ export function createModelsService(dependencies: ModelsDependencies): ModelsSer
     engine,
     shipped: dependencies.shippedDrafters,
     preferences: dependencies.preferences,
-    change: dependencies.changeDrafting,
+    change: dependencies.change,
   });
+  const loads = createLoading({ ...dependencies, now, drafterFor: drafting.fileFor });
   let loaded: LoadedModel = { state: "none" };
   /** Of the last load that succeeded. */
   let loadedDrafter: string | null = null;
@@ -107,6 +119,7 @@ export function createModelsService(dependencies: ModelsDependencies): ModelsSer
       return known;
     }
     const { name, ...facts } = await engine.inspect(file.path);
+    if (known !== undefined) loads.forgetMeasured(known.id);
     const model: StoredModel = {
       ...facts,
       id: known?.id ?? (source === "embedded" ? embeddedModelId : randomUUID()),
@@ -175,31 +188,30 @@ export function createModelsService(dependencies: ModelsDependencies): ModelsSer
     await embeddedReady;
     const model = await withHealth(modelOf(modelId));
     const mine = (): boolean => loading === undefined || loading.modelId === modelId;
+    let prepared: PreparedLoad | null = null;
     try {
       if (model.broken !== null) throw new AppError(model.broken.code, model.broken.message, model.broken.details);
-      const { threads, context, chatTemplate } = dependencies.preferences();
       setLoaded({ state: "loading", modelId, doneBytes: 0, totalBytes: model.fileBytes });
-      const drafter = await drafting.fileFor(model);
-      const facts = await engine.load(
-        {
-          path: model.path,
-          drafters: drafter === null ? [] : [drafter],
-          threads,
-          context: context === 0 ? Math.min(model.contextTrained, defaultContext) : context,
-          chatTemplate,
-        },
-        (doneBytes, totalBytes) => {
-          if (mine() && loaded.state === "loading") setLoaded({ state: "loading", modelId, doneBytes, totalBytes });
-        },
-      );
-      loadedDrafter = drafter;
+      prepared = await loads.prepare(model);
+      loads.settle(true);
+      const facts = await engine.load(prepared.request, (doneBytes, totalBytes) => {
+        if (mine() && loaded.state === "loading") setLoaded({ state: "loading", modelId, doneBytes, totalBytes });
+      });
+      loadedDrafter = prepared.drafter;
+      loads.loaded(modelId, prepared, facts);
+      loads.settle(false);
       remember(modelId);
-      log("model loaded", { modelId, context: facts.context, backend: facts.backend });
-      return setLoaded({ state: "ready", modelId, context: facts.context, backend: facts.backend });
+      const { context, backend, expertsOnGpu, moeLayers } = facts;
+      log("model loaded", { modelId, context, backend, expertsOnGpu });
+      const experts = moeLayers * facts.experts;
+      return setLoaded({ state: "ready", modelId, context, backend, experts, expertsOnGpu });
     } catch (error) {
       const wire = toWire(error);
       // A load that another one replaced must not overwrite what that one says.
-      if (mine()) setLoaded(wire.code === "cancelled" ? { state: "none" } : { state: "failed", modelId, error: wire });
+      if (mine()) {
+        const ways = waysOut(wire.code, prepared);
+        setLoaded(wire.code === "cancelled" ? { state: "none" } : { state: "failed", modelId, error: wire, ways });
+      }
       log("model not loaded", { modelId, code: wire.code, error: wire.message });
       throw error;
     }
@@ -232,6 +244,7 @@ export function createModelsService(dependencies: ModelsDependencies): ModelsSer
       if (loaded.state === "failed" && loaded.modelId === modelId) setLoaded({ state: "none" });
       removeModel(database, modelId);
       drafting.forget(modelId);
+      loads.forget(modelId);
       await announceLibrary();
       return null;
     },
@@ -240,7 +253,11 @@ export function createModelsService(dependencies: ModelsDependencies): ModelsSer
       engine.cancelLoad();
       return null;
     },
+    getPlan: async ({ modelId, options }) => loads.plan(modelOf(modelId), options),
+    setLoadOptions: async ({ modelId, options }) => loads.set(modelOf(modelId), options),
+    getPlacement: async () => (loaded.state === "ready" ? engine.placement() : null),
     async unload() {
+      loads.settle(true);
       await engine.unload();
       setLoaded({ state: "none" });
       return null;
@@ -276,6 +293,7 @@ export function createModelsService(dependencies: ModelsDependencies): ModelsSer
       }
       await load(modelId);
     },
+    settle: () => loads.settle(true),
     async close() {
       closing = true;
       await embeddedReady;

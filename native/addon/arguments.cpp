@@ -271,11 +271,7 @@ PlanRequest plan_request(std::string path, const Napi::Object& options) {
   result.load.path = std::move(path);
   const Napi::Value budget = options.Get("budget");
   if (!budget.IsUndefined()) result.budget = memory_budget(budget);
-  const Napi::Value returned = options.Get("returned");
-  if (returned.IsUndefined()) return result;
-  if (!returned.IsObject()) refuse_type(returned, "returned", "an object");
-  result.returned_vram_bytes = bytes(returned.As<Napi::Object>(), "vram");
-  result.returned_ram_bytes = bytes(returned.As<Napi::Object>(), "ram");
+  result.returned_vram_bytes = bytes(options, "returnedVram");
   return result;
 }
 

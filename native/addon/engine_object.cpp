@@ -135,6 +135,7 @@ Napi::Value EngineObject::stats(const Napi::CallbackInfo& info) {
     set("residentBytes", stats.resident_bytes);
     set("hostBytes", stats.host_bytes);
     set("hostPeakBytes", stats.host_peak_bytes);
+    set("hostWorkPeakBytes", stats.host_work_peak_bytes);
     set("deviceBytes", stats.device_bytes);
     set("devicePeakBytes", stats.device_peak_bytes);
     set("deviceFreeBytes", stats.device_free_bytes);

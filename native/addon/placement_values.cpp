@@ -33,7 +33,7 @@ Napi::Object plan_value(Napi::Env env, const ModelPlan& answer) {
   set_bytes(machine, "ram", answer.ram_bytes);
   set_bytes(machine, "ramFree", answer.budget.ram_bytes);
   set_bytes(machine, "vram", answer.vram_bytes);
-  set_bytes(machine, "vramFree", answer.budget.vram_bytes);
+  set_bytes(machine, "vramFree", answer.vram_free_bytes);
   machine.Set("unified", answer.budget.unified);
   machine.Set("card", answer.card);
   machine.Set("noCard", answer.no_card);
@@ -60,6 +60,12 @@ Napi::Object residence_value(Napi::Env env, const Residence& residence) {
   Napi::Object object = Napi::Object::New(env);
   object.Set("device", use_value(env, residence.device));
   object.Set("host", use_value(env, residence.host));
+  Napi::Object machine = Napi::Object::New(env);
+  set_bytes(machine, "ram", residence.ram_bytes);
+  set_bytes(machine, "ramFree", residence.ram_free_bytes);
+  set_bytes(machine, "vram", residence.vram_bytes);
+  set_bytes(machine, "vramFree", residence.vram_free_bytes);
+  object.Set("machine", machine);
   const size_t n_experts = residence.experts.empty() ? 0 : residence.experts.front().size();
   auto tiers = Napi::Uint8Array::New(env, residence.experts.size() * n_experts);
   for (size_t layer = 0; layer < residence.experts.size(); ++layer)

@@ -120,7 +120,7 @@ struct EngineOptions {
 struct PlanRequest {
   EngineOptions load;                      // as Engine::open would get them
   std::optional<MemoryBudget> budget;      // instead of what this machine has free now
-  uint64_t returned_vram_bytes = 0, returned_ram_bytes = 0;   // what a model that is loaded now would give back first
+  uint64_t returned_vram_bytes = 0;        // what a model that is loaded now would give back first; of this process's own RAM that is known
 };
 
 /// The answer, and what it was made from.
@@ -129,6 +129,7 @@ struct ModelPlan {
   MemoryBudget budget;                     // as used
   int64_t n_context = 0;                   // tokens of keys and values planned for
   uint64_t ram_bytes = 0, vram_bytes = 0;  // of the machine, all; 0: not asked for
+  uint64_t vram_free_bytes = 0;            // with what the budget leaves alone
   std::string card;                        // the device's name; empty: there is none, or it was not asked for
   std::string no_card;                     // why a card that was asked for cannot be used
 };
@@ -142,7 +143,8 @@ enum class ExpertTier : uint8_t { kDevice, kMemory, kDisk };
 /// Where the model is at this moment, in bytes. Parts of the file are in memory as far as a sample of their pages is.
 struct Residence {
   std::vector<std::vector<ExpertTier>> experts;   // [MoE layer][expert]; on disk: less than half of it is in memory
-  MemoryUse device, host;                         // the host's weights and experts: those that the processor computes with
+  MemoryUse device, host;                         // the host's: what the processor computes with, as far as it came to be in memory
+  uint64_t ram_bytes = 0, ram_free_bytes = 0, vram_bytes = 0, vram_free_bytes = 0;   // of the machine; the rest is other programs'
 };
 
 struct EngineStats {
@@ -153,7 +155,7 @@ struct EngineStats {
   uint64_t n_experts_placed = 0, n_experts_on_device = 0, expert_hits = 0, expert_misses = 0, expert_bytes_moved = 0;
   // Of this process: all; and without the pages of files but those of weights that the processor reads, now and at most since the
   // load as far as stats() was asked.
-  uint64_t resident_bytes = 0, host_bytes = 0, host_peak_bytes = 0;
+  uint64_t resident_bytes = 0, host_bytes = 0, host_peak_bytes = 0, host_work_peak_bytes = 0;   // work: without weights, keys and values
   // Of the device, zero without one: what the engine took there since it asked before the load, at most, and what is left.
   uint64_t device_bytes = 0, device_peak_bytes = 0, device_free_bytes = 0, device_total_bytes = 0;
   std::string backend;

@@ -7,6 +7,7 @@
 #include <string>
 
 #include "engine/planning.h"
+#include "formats/mapped_file.h"
 #include "kv/snapshot.h"
 
 namespace conclave {
@@ -193,6 +194,18 @@ void LoadedModel::attach_drafters() {
     weight_bytes_ += drafter->weight_bytes();
     if (const std::vector<int> taps = drafter->taps(); !taps.empty()) forward_->tap(taps);
   }
+}
+
+uint64_t LoadedModel::host_kv_bytes() const {
+  if (device_free_before_) return 0;
+  const PagePool& pool = cache_->pool();
+  constexpr int kSamples = 64;
+  for (const KvLayer& layer : pool.layers()) {   // all are written alike
+    if (!layer.k) continue;
+    const size_t bytes = row_bytes(layer.type, layer.d_k) * static_cast<size_t>(layer.n_kv_heads) * kPageTokens * static_cast<size_t>(layer.n_pages);
+    return static_cast<uint64_t>(MappedFile::resident_share({static_cast<const std::byte*>(layer.k), bytes}, kSamples) * static_cast<double>(pool.bytes()));
+  }
+  return 0;
 }
 
 std::vector<bool> LoadedModel::on_device(size_t layer) const {

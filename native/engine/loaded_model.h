@@ -40,6 +40,8 @@ class LoadedModel {
   uint64_t active_bytes() const { return active_bytes_; }
   /// Of the file, what the processor reads.
   uint64_t host_file_bytes() const { return host_file_bytes_; }
+  /// Of the host's memory, what keys and values have come to take: the system gives it page by page as they are written. Any thread.
+  uint64_t host_kv_bytes() const;
   /// What was free on the device before anything was brought there; nullopt: there is none.
   std::optional<uint64_t> device_free_before() const { return device_free_before_; }
   /// [n_experts] of a layer: whether the device has each now. Empty: there is no device, or the layer is dense.

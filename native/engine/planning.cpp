@@ -29,10 +29,12 @@ std::optional<DeviceMemory> ask_card(Device device, ModelPlan& answer) {
 MemoryBudget free_now(const PlanRequest& request, ModelPlan& answer) {
   const SystemMemory system = system_memory();
   answer.ram_bytes = system.total_bytes;
-  MemoryBudget budget{.vram_bytes = 0, .ram_bytes = std::min(system.total_bytes, system.free_bytes + request.returned_ram_bytes), .unified = false, .driver_bytes = 0};
+  // A plan counts the engine's whole process, so what it holds now is not somebody else's.
+  MemoryBudget budget{.vram_bytes = 0, .ram_bytes = std::min(system.total_bytes, system.free_bytes + process_memory().own_bytes), .unified = false, .driver_bytes = 0};
   if (const std::optional<DeviceMemory> card = ask_card(request.load.device, answer)) {
     answer.vram_bytes = card->total_bytes;
-    budget.vram_bytes = usable_bytes(request.load, std::min<uint64_t>(card->total_bytes, card->free_bytes + request.returned_vram_bytes));
+    answer.vram_free_bytes = std::min<uint64_t>(card->total_bytes, card->free_bytes + request.returned_vram_bytes);
+    budget.vram_bytes = usable_bytes(request.load, answer.vram_free_bytes);
   }
   return budget;
 }

@@ -35,6 +35,7 @@ ExpertBytes expert_bytes(const LayerWeights& layer, int64_t expert) {
 struct OnDevice {
   std::vector<std::vector<bool>> experts;   // [layer][expert]; see LoadedModel::on_device
   uint64_t kv = 0, used = 0;
+  DeviceMemory memory;
   bool any = false;
 };
 
@@ -44,7 +45,8 @@ OnDevice look(const LoadedModel& model, const KvCache& cache, const std::optiona
   found.kv = cache.pool().bytes() + cache.state_bytes();
   if (const std::optional<uint64_t> before = model.device_free_before()) {
     found.any = true;
-    found.used = memory ? *before - std::min<uint64_t>(*before, memory->free_bytes) : 0;
+    found.memory = memory.value_or(DeviceMemory{});
+    found.used = *before - std::min<uint64_t>(*before, found.memory.free_bytes);
   }
   return found;
 }
@@ -87,13 +89,19 @@ Residence residence(Scheduler& scheduler) {
   place_experts(result, scheduler.model(), device);
   place_weights(result, scheduler.model(), device);
   const uint64_t own = process_memory().own_bytes;
+  const SystemMemory system = system_memory();
+  result.ram_bytes = system.total_bytes;
+  // The system would give up the file's pages too, but not without making the next token wait.
+  result.ram_free_bytes = less(system.free_bytes, result.host.weights + result.host.experts);
+  result.vram_bytes = device.memory.total_bytes;
+  result.vram_free_bytes = device.memory.free_bytes;
   if (device.any) {
     result.device.kv = device.kv;
     result.device.work = less(device.used, result.device.total());
     result.host.work = own;
   } else {
-    result.host.kv = device.kv;
-    result.host.work = less(own, device.kv);
+    result.host.kv = scheduler.model().host_kv_bytes();
+    result.host.work = less(own, result.host.kv);
   }
   return result;
 }

@@ -69,10 +69,12 @@ Request Scheduler::submit(RequestOptions options, RequestCallbacks callbacks) {
 
 EngineStats Scheduler::stats() const {
   const ProcessMemory process = process_memory();
+  const uint64_t kv = model_->host_kv_bytes();
   const std::lock_guard lock(mutex_);
   stats_.resident_bytes = process.resident_bytes;
   stats_.host_bytes = process.own_bytes + std::min(model_->host_file_bytes(), process.resident_bytes - std::min(process.resident_bytes, process.own_bytes));
   stats_.host_peak_bytes = std::max(stats_.host_peak_bytes, stats_.host_bytes);
+  stats_.host_work_peak_bytes = std::max(stats_.host_work_peak_bytes, process.own_bytes - std::min(process.own_bytes, kv));
   return stats_;
 }
 

@@ -22,7 +22,14 @@ const use: ContextUse = {
   attachments: {},
   overflow: 0,
 };
-const ready: LoadedModel = { state: "ready", modelId: "m", context: 16_384, backend: "cpu" };
+const ready: LoadedModel = {
+  state: "ready",
+  modelId: "m",
+  context: 16_384,
+  experts: 0,
+  expertsOnGpu: 0,
+  backend: "cpu",
+};
 
 describe("the gauge's store", () => {
   startContextStore();

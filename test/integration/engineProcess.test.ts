@@ -76,6 +76,27 @@ describe("the engine process", () => {
     }
   });
 
+  test("says where a model would go and where it is, what it took, and why no card is used", async () => {
+    expect(await client.placement()).toBeNull();
+    const plan = await client.plan({ ...model, device: "cpu", context: 512 });
+    expect(plan).toMatchObject({ placement: "cpu", experts: 32, expertsOnGpu: 0, context: 512 });
+    expect(await client.plan({ ...model, device: "cpu", context: 512, kvType: "Q8_0" })).toSatisfy(
+      ({ cpu }: typeof plan) => cpu.kv < plan.cpu.kv && cpu.weights === plan.cpu.weights,
+    );
+    await load({ ...model, device: "auto", kvType: "Q8_0", expertUsage: [[1], [], [], []] });
+    await ask("Hello").handle.result;
+    const placement = await client.placement();
+    expect(placement).toMatchObject({ moeLayers: 4, experts: 8, misses: 0, bytesMoved: 0 });
+    if (placement?.machine.vram === 0) expect([...placement.tiers]).toEqual(Array.from({ length: 32 }, () => 1));
+    await expect.poll(() => client.status().peak.ram).toBeGreaterThan(1_000_000);
+    expect(client.status().peak.ramWork).toBeLessThan(client.status().peak.ram);
+    if (plan.machine.vram === 0 && placement?.machine.vram === 0) {
+      const asked = await client.plan({ ...model, device: "gpu" });
+      expect(asked.machine.noCard).not.toBe("");
+      await expect(load({ ...model, device: "gpu" })).rejects.toMatchObject({ code: "unsupported" });
+    }
+  });
+
   test("the same seed gives the same answer, also beside other runs", async () => {
     await load();
     const alone = story();

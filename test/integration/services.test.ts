@@ -8,7 +8,13 @@ import { createLog } from "../../electron/app/log.ts";
 import { AppError } from "../../electron/contract/errors.ts";
 import { defaultSampler } from "../../electron/contract/chat.ts";
 import type { PublishedEvent } from "../../electron/app/eventBus.ts";
-import { createScriptedEngine, type ScriptedEngine, type ScriptedRun } from "../fixtures/scriptedEngine.ts";
+import {
+  createScriptedEngine,
+  type ScriptedEngine,
+  scriptedModel,
+  scriptedPlan,
+  type ScriptedRun,
+} from "../fixtures/scriptedEngine.ts";
 
 let folder: string;
 let engine: ScriptedEngine;
@@ -240,6 +246,33 @@ describe("a turn", () => {
       run: { error: { code: "out-of-memory" } },
     });
     expect(await models.getLoaded({})).toMatchObject({ state: "failed", modelId: "embedded" });
+  });
+
+  it("offers what would fit when memory was short, and loads so", async () => {
+    engine.planned = { ...scriptedPlan, placement: "too-large", mostContext: 256 };
+    engine.loadError = new AppError("out-of-memory", "There is not enough memory.");
+    const { models } = app.handlers;
+    await expect(models.load({ modelId: "embedded" })).rejects.toMatchObject({ code: "out-of-memory" });
+    expect(await models.getLoaded({})).toMatchObject({ state: "failed", ways: { context: 256, processor: false } });
+    engine.loadError = null;
+    await models.setLoadOptions({ modelId: "embedded", options: { context: 256 } });
+    expect(await models.load({ modelId: "embedded" })).toMatchObject({ state: "ready", context: 256, experts: 32 });
+    expect(await models.getPlacement({})).toBeNull(); // the scripted engine is nowhere
+  });
+
+  it("shows what a model took when it was unloaded, and tells a card's engine which experts were used", async () => {
+    const { chat, models } = app.handlers;
+    const { id } = await chat.createConversation({});
+    await answered(id, null, "Hi", "Hello");
+    expect(engine.loads[0]?.expertUsage).toBeUndefined();
+    engine.peak = { ram: 700, ramWork: 120, vram: 0 };
+    await models.unload({});
+    expect((await models.getPlan({ modelId: "embedded" })).measured).toMatchObject({ placement: "cpu", ram: 700 });
+    engine.planned = { ...scriptedPlan, machine: { ...scriptedPlan.machine, vram: 100, card: "cuda" } };
+    await models.load({ modelId: "embedded" });
+    const usage = engine.loads[1]?.expertUsage;
+    expect(usage?.map((layer) => layer.reduce((sum, count) => sum + count, 0))).toEqual([4, 4]);
+    expect(usage?.[0]).toHaveLength(scriptedModel.experts);
   });
 
   it("writes nothing when there is no model at all", async () => {

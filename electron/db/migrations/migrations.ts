@@ -8,6 +8,7 @@ import { attachmentsMigration } from "./0006-attachments.ts";
 import { summariesMigration } from "./0007-summaries.ts";
 import { steeringMigration } from "./0008-steering.ts";
 import { attachmentSearchMigration } from "./0009-attachment-search.ts";
+import { modelMemoryMigration } from "./0010-model-memory.ts";
 
 export interface Migration {
   readonly version: number;
@@ -26,4 +27,5 @@ export const migrations: readonly Migration[] = [
   summariesMigration,
   steeringMigration,
   attachmentSearchMigration,
+  modelMemoryMigration,
 ];

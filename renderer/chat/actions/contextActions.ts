@@ -22,20 +22,32 @@ export async function startContextAt(messageId: string | null): Promise<void> {
   }
 }
 
+/** Of a model that has a context of its own that one, else the app's. */
+async function setContext(modelId: string, context: number, own: boolean): Promise<void> {
+  if (own) {
+    await client.models.setLoadOptions({ modelId, options: { context } });
+    return;
+  }
+  updateSettings({ context });
+  // The load reads the preference, so that has to be there first.
+  await client.settings.update({ context });
+}
+
 /** Loads the model again with this many tokens of context. */
 export async function raiseContext(context: number): Promise<void> {
-  const before = useSettings.getState().context;
-  const load = async (tokens: number): Promise<void> => {
-    const loaded = await client.models.getLoaded({});
-    if (loaded.state !== "ready") return;
-    updateSettings({ context: tokens });
-    // The load reads the preference, so that has to be there first.
-    await client.settings.update({ context: tokens });
-    await client.models.load({ modelId: loaded.modelId });
+  const load = async (modelId: string, tokens: number, own: boolean): Promise<void> => {
+    await setContext(modelId, tokens, own);
+    await client.models.load({ modelId });
   };
   try {
-    await load(context);
-    offerUndo(t("chat.contextRaised", { count: context }), () => load(before));
+    const loaded = await client.models.getLoaded({});
+    if (loaded.state !== "ready") return;
+    const { modelId } = loaded;
+    const settings = useSettings.getState();
+    const own = settings.loading[modelId]?.context;
+    await load(modelId, context, own !== undefined);
+    const undo = (): Promise<void> => load(modelId, own ?? settings.context, own !== undefined);
+    offerUndo(t("chat.contextRaised", { count: context }), undo);
   } catch (error) {
     reportError(error);
   }
