@@ -70,10 +70,13 @@ export const nativeZones: readonly Zone[] = [
   },
   { path: "native/ops/cpu", mayImport: backend },
   // The kernels are written once and include the words of the device that they are compiled for.
-  { path: "native/ops/gpu", mayImport: [...backend, "native/ops/cuda/simt.h", "native/ops/gpu_host/simt.h"] },
-  { path: "native/ops/gpu_host", mayImport: [...backend, "native/ops/gpu"] },
+  {
+    path: "native/ops/gpu",
+    mayImport: [...backend, "native/ops/cuda/simt.h", "native/ops/metal/simt.h", "native/ops/gpu_host/simt.h"],
+  },
+  { path: "native/ops/gpu_host", mayImport: [...backend, "native/ops/gpu", "native/ops/metal/words.h"] },
   { path: "native/ops/cuda", mayImport: [...backend, "native/ops/gpu"] },
-  { path: "native/ops/metal", mayImport: backend },
+  { path: "native/ops/metal", mayImport: [...backend, "native/ops/gpu"] },
   // Snapshots are mapped; the file formats themselves are none of its business.
   { path: "native/kv", mayImport: [...interfaceOfOps, "native/formats/mapped_file.h", "native/base"] },
   { path: "native/forward", mayImport: belowForward },

@@ -10,6 +10,7 @@
 
 using namespace conclave;
 using namespace conclave::test;
+using namespace conclave::gpu::host;
 using gpu_host::Fault;
 
 namespace {

@@ -2,7 +2,7 @@
 // means. Turing (sm_75) has the same products in smaller pieces. Part of the words of simt.h, which includes this.
 #pragma once
 
-namespace conclave {
+namespace conclave::gpu::CONCLAVE_DIALECT {
 
 struct Bytes16x32 { uint32_t part[4]; };
 struct Bytes8x32 { uint32_t part[2]; };
@@ -19,7 +19,7 @@ CONCLAVE_DEVICE int tile_row(int lane, int i) { return lane / 4 + 8 * (i / 2); }
 CONCLAVE_DEVICE int tile_column(int lane, int i) { return lane % 4 * 2 + i % 2; }
 CONCLAVE_DEVICE float tile_value(const IntTile& tile, int i) { return __int_as_float(tile.v[i]) - 12582912.f; }
 
-namespace cuda {
+namespace ptx {
 
 CONCLAVE_DEVICE uint32_t shared_address(const unsigned char* p) { return static_cast<uint32_t>(__cvta_generic_to_shared(p)); }
 
@@ -57,22 +57,22 @@ CONCLAVE_DEVICE void mma(int (&d)[4], const uint32_t (&a)[4], const uint32_t (&b
 
 CONCLAVE_DEVICE uint32_t two_halves(float low, float high) { return static_cast<uint32_t>(f16_bits(low)) | static_cast<uint32_t>(f16_bits(high)) << 16; }
 
-}  // namespace cuda
+}  // namespace ptx
 
-CONCLAVE_DEVICE void load_fragment(Bytes16x32& to, const unsigned char* from, int row_bytes, int lane) { cuda::load_16_rows(to.part, from, row_bytes, lane); }
-CONCLAVE_DEVICE void load_fragment(Bytes8x32& to, const unsigned char* from, int row_bytes, int lane) { cuda::load_8_rows(to.part, from, row_bytes, lane); }
-CONCLAVE_DEVICE void load_fragment(Halves16x16& to, const unsigned char* from, int row_bytes, int lane) { cuda::load_16_rows(to.part, from, row_bytes, lane); }
-CONCLAVE_DEVICE void load_fragment(Halves8x16& to, const unsigned char* from, int row_bytes, int lane) { cuda::load_8_rows(to.part, from, row_bytes, lane); }
+CONCLAVE_DEVICE void load_fragment(Bytes16x32& to, const unsigned char* from, int row_bytes, int lane) { ptx::load_16_rows(to.part, from, row_bytes, lane); }
+CONCLAVE_DEVICE void load_fragment(Bytes8x32& to, const unsigned char* from, int row_bytes, int lane) { ptx::load_8_rows(to.part, from, row_bytes, lane); }
+CONCLAVE_DEVICE void load_fragment(Halves16x16& to, const unsigned char* from, int row_bytes, int lane) { ptx::load_16_rows(to.part, from, row_bytes, lane); }
+CONCLAVE_DEVICE void load_fragment(Halves8x16& to, const unsigned char* from, int row_bytes, int lane) { ptx::load_8_rows(to.part, from, row_bytes, lane); }
 CONCLAVE_DEVICE void load_transposed(Halves8x16& to, const unsigned char* from, int row_bytes, int lane) {
-  const uint32_t at = cuda::shared_address(from + (lane % 16) * row_bytes);
+  const uint32_t at = ptx::shared_address(from + (lane % 16) * row_bytes);
   asm volatile("ldmatrix.sync.aligned.m8n8.x2.trans.shared.b16 {%0, %1}, [%2];" : "=r"(to.part[0]), "=r"(to.part[1]) : "r"(at) : "memory");
 }
 
 CONCLAVE_DEVICE void multiply_add(IntTile& tile, const Bytes16x32& left, const Bytes8x32& right) {
-  cuda::mma(tile.v, left.part, right.part, tile.v[0], tile.v[1], tile.v[2], tile.v[3]);
+  ptx::mma(tile.v, left.part, right.part, tile.v[0], tile.v[1], tile.v[2], tile.v[3]);
 }
 CONCLAVE_DEVICE void multiply(IntTile& tile, const Bytes16x32& left, const Bytes8x32& right) {
-  cuda::mma(tile.v, left.part, right.part, kTileBias, kTileBias, kTileBias, kTileBias);
+  ptx::mma(tile.v, left.part, right.part, kTileBias, kTileBias, kTileBias, kTileBias);
 }
 CONCLAVE_DEVICE void multiply_add(FloatTile& tile, const Halves16x16& left, const Halves8x16& right) {
 #if __CUDA_ARCH__ >= 800
@@ -91,10 +91,10 @@ CONCLAVE_DEVICE void multiply_add(FloatTile& tile, const Halves16x16& left, cons
 
 /// No lane needs another's values: a tile of sums and half a left side lie alike.
 CONCLAVE_DEVICE void halves_of(const FloatTile& first, const FloatTile& second, Halves16x16& to) {
-  to.part[0] = cuda::two_halves(first.v[0], first.v[1]);
-  to.part[1] = cuda::two_halves(first.v[2], first.v[3]);
-  to.part[2] = cuda::two_halves(second.v[0], second.v[1]);
-  to.part[3] = cuda::two_halves(second.v[2], second.v[3]);
+  to.part[0] = ptx::two_halves(first.v[0], first.v[1]);
+  to.part[1] = ptx::two_halves(first.v[2], first.v[3]);
+  to.part[2] = ptx::two_halves(second.v[0], second.v[1]);
+  to.part[3] = ptx::two_halves(second.v[2], second.v[3]);
 }
 
-}  // namespace conclave
+}  // namespace conclave::gpu::CONCLAVE_DIALECT

@@ -91,7 +91,7 @@ class Graphs {
         list,
         [stream](gpu::KernelId id, int format, gpu::Grid grid, const void* args, size_t args_bytes) -> int32_t {
           Launch call{stream, dim3(static_cast<unsigned>(grid.x), static_cast<unsigned>(grid.y), static_cast<unsigned>(grid.z)), args, args_bytes};
-          return gpu::dispatch(id, format, call) ? static_cast<int32_t>(cudaGetLastError()) : -1;
+          return gpu::cuda::dispatch(id, format, call) ? static_cast<int32_t>(cudaGetLastError()) : -1;
         },
         [stream](const gpu::LaunchList::CopyArgs& args) -> int32_t { return cudaMemcpyAsync(args.to, args.from, args.bytes, cudaMemcpyDeviceToDevice, stream); });
   }

@@ -5,12 +5,14 @@
 
 #include <cstdint>
 
+#define CONCLAVE_DIALECT cuda
 #define CONCLAVE_DEVICE __device__ __forceinline__
+#define CONCLAVE_CONSTANT inline constexpr
 #define CONCLAVE_UNROLL _Pragma("unroll")
 #define CONCLAVE_THREAD
 #define CONCLAVE_ARGS
 
-namespace conclave {
+namespace conclave::gpu::CONCLAVE_DIALECT {
 
 template <class T>
 using Global = T*;
@@ -19,7 +21,7 @@ using Shared = T*;
 
 struct Place {
   int x, y, z;
-  int thread;
+  int index;
 };
 
 struct alignas(16) Words4 { uint32_t w[4]; };
@@ -49,6 +51,6 @@ CONCLAVE_DEVICE uint16_t bf16_bits(float value) { return __bfloat16_as_ushort(__
 
 CONCLAVE_DEVICE int atomic_add(int32_t* counter, int value) { return atomicAdd(counter, value); }
 
-}  // namespace conclave
+}  // namespace conclave::gpu::CONCLAVE_DIALECT
 
 #include "ops/cuda/fragments.h"

@@ -5,13 +5,13 @@
 #pragma once
 #include "ops/gpu/kv.h"
 
-namespace conclave::gpu {
+namespace conclave::gpu::CONCLAVE_DIALECT {
 
-inline constexpr int kQueries = 8, kRunKeys = 256, kMostKey = 576, kMostValue = 512;
-inline constexpr float kLowest = -3.4e38f;
+CONCLAVE_CONSTANT int kQueries = 8, kRunKeys = 256, kMostKey = 576, kMostValue = 512;
+CONCLAVE_CONSTANT float kLowest = -3.4e38f;
 
 /// Joins a run's state to that of the runs before it; returns by what to multiply the old and the new values.
-CONCLAVE_DEVICE void join(float& largest, float& sum, float run_largest, float run_sum, float& keep, float& take) {
+CONCLAVE_DEVICE void join(CONCLAVE_THREAD float& largest, CONCLAVE_THREAD float& sum, float run_largest, float run_sum, CONCLAVE_THREAD float& keep, CONCLAVE_THREAD float& take) {
   keep = 1.f;
   take = 0.f;
   if (run_sum == 0.f) return;
@@ -23,7 +23,7 @@ CONCLAVE_DEVICE void join(float& largest, float& sum, float run_largest, float r
 }
 
 /// What to multiply the joined values by: 1 / (their weights and the sink's).
-CONCLAVE_DEVICE float last_factor(float largest, float sum, const float* sinks, int head) {
+CONCLAVE_DEVICE float last_factor(float largest, float sum, Pointer<const float> sinks, int head) {
   float keep = 1.f;
   if (sinks) {
     const float sink = Global<const float>(sinks)[head], joint = fmaxf(largest, sink);
@@ -36,13 +36,13 @@ CONCLAVE_DEVICE float last_factor(float largest, float sum, const float* sinks, 
 template <class Type>
 struct Attend {
   using Args = AttendKernelArgs;
-  static constexpr int kThreads = 128, kWarps = kThreads / kLanes;
-  static constexpr int kColumns = kMostValue / kThreads;   // of the values, for a thread
-  static constexpr int kSharedBytes = kQueries * (kMostKey + kRunKeys + 2) * 4;
+  static CONCLAVE_CONSTANT int kThreads = 128, kWarps = kThreads / kLanes;
+  static CONCLAVE_CONSTANT int kColumns = kMostValue / kThreads;   // of the values, for a thread
+  static CONCLAVE_CONSTANT int kSharedBytes = kQueries * (kMostKey + kRunKeys + 2) * 4;
 
-  static CONCLAVE_DEVICE void run(const Args& args, Place p, Shared<unsigned char> shared) {
+  static CONCLAVE_DEVICE void run(CONCLAVE_ARGS const Args& args, Place p, Shared<unsigned char> shared) {
     const Shared<float> q = as<float>(shared), weights = q + kQueries * kMostKey, states = weights + kQueries * kRunKeys;   // states: largest, sum
-    const RowTile tile = Global<const RowTile>(args.tiles)[p.z];
+    const RowTile tile = load_as<RowTile>(Global<const RowTile>(args.tiles) + p.z);
     const int shared_by = args.n_heads / args.pages.n_kv_heads, head_tiles = (shared_by + args.heads_a_tile - 1) / args.heads_a_tile;
     const int kv_head = p.y / head_tiles, in_group = p.y % head_tiles * args.heads_a_tile;
     const int heads = shared_by - in_group < args.heads_a_tile ? shared_by - in_group : args.heads_a_tile;
@@ -58,7 +58,7 @@ struct Attend {
     if (args.partial) {
       from += p.x;
       if (from >= to) {   // there are more parts than runs
-        for (int i = p.thread; i < n; i += kThreads) {
+        for (int i = p.index; i < n; i += kThreads) {
           const int64_t part = (int64_t{tile.row + i / heads} * args.n_heads + first_head + i % heads) * args.n_parts + p.x;
           Global<float>(args.state)[2 * part] = kLowest;
           Global<float>(args.state)[2 * part + 1] = 0.f;
@@ -67,7 +67,7 @@ struct Attend {
       }
       to = from + 1;
     }
-    for (int i = p.thread; i < n * d_k; i += kThreads) {
+    for (int i = p.index; i < n * d_k; i += kThreads) {
       const int query = i / d_k;
       q[query * kMostKey + i % d_k] = Global<const float>(args.q)[(tile.row + query / heads) * args.q_stride + int64_t{first_head + query % heads} * d_k + i % d_k];
     }
@@ -93,7 +93,7 @@ struct Attend {
         if (i < n) join(largest[i], sum[i], states[2 * i], states[2 * i + 1], keep[i], take[i]);
       CONCLAVE_UNROLL
       for (int c = 0; c < kColumns; ++c) {
-        const int column = p.thread + c * kThreads;
+        const int column = p.index + c * kThreads;
         if (column >= d_v) continue;
         float mixed[kQueries];
         CONCLAVE_UNROLL
@@ -119,12 +119,12 @@ struct Attend {
       const float factor = args.partial ? 1.f : last_factor(largest[i], sum[i], args.sinks, head);
       CONCLAVE_UNROLL
       for (int c = 0; c < kColumns; ++c) {
-        const int column = p.thread + c * kThreads;
+        const int column = p.index + c * kThreads;
         if (column >= d_v) continue;
         if (args.partial) Global<float>(args.partial)[part * d_v + column] = total[c][i];
         else Global<float>(args.out)[row * args.out_stride + int64_t{head} * d_v + column] = total[c][i] * factor;
       }
-      if (args.partial && p.thread == 0) {
+      if (args.partial && p.index == 0) {
         Global<float>(args.state)[2 * part] = largest[i];
         Global<float>(args.state)[2 * part + 1] = sum[i];
       }
@@ -132,11 +132,11 @@ struct Attend {
   }
 
  private:
-  static CONCLAVE_DEVICE int64_t page_of(const Args& args, const RowTile& tile, int key, int kv_head) {
+  static CONCLAVE_DEVICE int64_t page_of(CONCLAVE_ARGS const Args& args, CONCLAVE_THREAD const RowTile& tile, int key, int kv_head) {
     return int64_t{Global<const int32_t>(args.page_table)[tile.first_page + key / kTokens]} * args.pages.n_kv_heads + kv_head;
   }
 
-  static CONCLAVE_DEVICE float value_at(const Args& args, const RowTile& tile, int key, int kv_head, int column) {
+  static CONCLAVE_DEVICE float value_at(CONCLAVE_ARGS const Args& args, CONCLAVE_THREAD const RowTile& tile, int key, int kv_head, int column) {
     const int d = args.pages.d_v, token = key % kTokens;
     const Global<const uint8_t> page = Global<const uint8_t>(args.pages.v) + page_of(args, tile, key, kv_head) * args.pages.v_page;
     float value = Type::get(page + (token * d + column) * Type::kBytes);
@@ -145,10 +145,10 @@ struct Attend {
   }
 
   /// weights[query][key of the run] = score, or kLowest where the query does not look. A warp a page, a lane a key.
-  static CONCLAVE_DEVICE void score_run(const Args& args, const RowTile& tile, Place p, Shared<const float> q, Shared<float> weights, int run, int begin, int end, int kv_head, int heads, int n) {
-    const int d = args.pages.d_k, piece = key_run<Type>(d), lane = p.thread % kLanes;
+  static CONCLAVE_DEVICE void score_run(CONCLAVE_ARGS const Args& args, CONCLAVE_THREAD const RowTile& tile, Place p, Shared<const float> q, Shared<float> weights, int run, int begin, int end, int kv_head, int heads, int n) {
+    const int d = args.pages.d_k, piece = key_run<Type>(d), lane = p.index % kLanes;
     const Global<const int32_t> positions = args.positions;
-    for (int first = run * kRunKeys + p.thread / kLanes * kTokens; first < end; first += kWarps * kTokens) {
+    for (int first = run * kRunKeys + p.index / kLanes * kTokens; first < end; first += kWarps * kTokens) {
       if (first + kTokens <= begin) continue;
       const Global<const uint8_t> page = Global<const uint8_t>(args.pages.k) + page_of(args, tile, first, kv_head) * args.pages.k_page, codes = page + key_scales_bytes<Type>(d);
       float scores[kQueries];
@@ -184,7 +184,7 @@ struct Attend {
   }
 
   /// A whole run of a key, in one load.
-  static CONCLAVE_DEVICE void load_run(Global<const uint8_t> p, float (&values)[Type::kRun]) {
+  static CONCLAVE_DEVICE void load_run(Global<const uint8_t> p, CONCLAVE_THREAD float (&values)[Type::kRun]) {
     const Words4 words = load_as<Words4>(p);
     CONCLAVE_UNROLL
     for (int j = 0; j < Type::kRun; ++j) {
@@ -197,8 +197,8 @@ struct Attend {
   /// Scores to weights, a warp for each query in turn: states[query] = largest score, sum of weights. A lane has the same keys
   /// whatever the other queries of the tile see, so that the sum's order is the query's own.
   static CONCLAVE_DEVICE void weigh_run(Place p, Shared<float> weights, Shared<float> states, int begin, int end, int n) {
-    const int lane = p.thread % kLanes;
-    for (int i = p.thread / kLanes; i < n; i += kWarps) {
+    const int lane = p.index % kLanes;
+    for (int i = p.index / kLanes; i < n; i += kWarps) {
       const Shared<float> own = weights + i * kRunKeys;
       float largest = kLowest;
       for (int key = begin / kLanes * kLanes + lane; key < end; key += kLanes) largest = fmaxf(largest, own[key]);
@@ -220,12 +220,12 @@ struct Attend {
 
 struct MergeRuns {
   using Args = MergeKernelArgs;
-  static constexpr int kThreads = 128;
-  static constexpr int kSharedBytes = 0;
-  static CONCLAVE_DEVICE void run(const Args& args, Place p, Shared<unsigned char>) {
+  static CONCLAVE_CONSTANT int kThreads = 128;
+  static CONCLAVE_CONSTANT int kSharedBytes = 0;
+  static CONCLAVE_DEVICE void run(CONCLAVE_ARGS const Args& args, Place p, Shared<unsigned char>) {
     const int64_t first = (int64_t{p.y} * args.n_heads + p.x) * args.n_parts;
     const Global<const float> partial = args.partial, state = args.state;
-    for (int column = p.thread; column < args.d_v; column += kThreads) {
+    for (int column = p.index; column < args.d_v; column += kThreads) {
       float largest = kLowest, sum = 0.f, total = 0.f;
       for (int part = 0; part < args.n_parts; ++part) {
         float keep, take;
@@ -237,4 +237,4 @@ struct MergeRuns {
   }
 };
 
-}  // namespace conclave::gpu
+}  // namespace conclave::gpu::CONCLAVE_DIALECT

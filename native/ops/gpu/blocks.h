@@ -5,7 +5,7 @@
 #pragma once
 #include "ops/gpu/device.h"
 
-namespace conclave::gpu {
+namespace conclave::gpu::CONCLAVE_DIALECT {
 
 struct Unit {
   uint32_t codes[8];   // signed bytes: of the first run in codes[0..3], of the second in codes[4..7]
@@ -49,7 +49,7 @@ CONCLAVE_DEVICE uint32_t minus_each(uint32_t w, uint32_t n) { return ((w | 0x808
 CONCLAVE_DEVICE uint32_t fifth_bits(uint32_t bits) { return ((bits & 15u) * 0x00204081u & 0x01010101u) << 4; }
 
 /// The two runs of a unit whose bytes hold one value in each nibble.
-CONCLAVE_DEVICE void split_nibbles(const Words4& q, Unit& unit) {
+CONCLAVE_DEVICE void split_nibbles(CONCLAVE_THREAD const Words4& q, CONCLAVE_THREAD Unit& unit) {
   CONCLAVE_UNROLL
   for (int i = 0; i < 4; ++i) {
     unit.codes[i] = low_nibbles(q.w[i]);
@@ -58,31 +58,31 @@ CONCLAVE_DEVICE void split_nibbles(const Words4& q, Unit& unit) {
 }
 
 /// The same through a table of 16 signed bytes.
-CONCLAVE_DEVICE void look_up_nibbles(const Words4& q, const uint32_t (&table)[4], Unit& unit) {
+CONCLAVE_DEVICE void look_up_nibbles(CONCLAVE_THREAD const Words4& q, CONCLAVE_THREAD const uint32_t (&table)[4], CONCLAVE_THREAD Unit& unit) {
   CONCLAVE_UNROLL
   for (int i = 0; i < 4; ++i) {
     uint32_t found[2];   // of the low and of the high half word's nibbles, in their order
     CONCLAVE_UNROLL
-    for (int half = 0; half < 2; ++half) {
-      const uint32_t nibbles = q.w[i] >> 16 * half & 0xffffu;
+    for (int part = 0; part < 2; ++part) {
+      const uint32_t nibbles = q.w[i] >> 16 * part & 0xffffu;
       const uint32_t lower = byte_perm(table[0], table[1], nibbles & 0x7777u), upper = byte_perm(table[2], table[3], nibbles & 0x7777u);
-      found[half] = byte_perm(lower, upper, 0x3210u + ((nibbles & 0x8888u) >> 1));
+      found[part] = byte_perm(lower, upper, 0x3210u + ((nibbles & 0x8888u) >> 1));
     }
     unit.codes[i] = byte_perm(found[0], found[1], 0x6420u);
     unit.codes[4 + i] = byte_perm(found[0], found[1], 0x7531u);
   }
 }
 
-CONCLAVE_DEVICE void in_one_block(int unit_index, float scale, Unit& unit) {
+CONCLAVE_DEVICE void in_one_block(int unit_index, float scale, CONCLAVE_THREAD Unit& unit) {
   unit.scale[0] = unit.scale[1] = scale;
   unit.at[0] = 32 * unit_index;
   unit.at[1] = unit.at[0] + 16;
 }
 
 struct Q4_0 {
-  static constexpr int kValues = 32, kBytes = 18;
-  static constexpr bool kHasMin = false;
-  static CONCLAVE_DEVICE void load(Global<const uint8_t> row, int index, Unit& unit) {
+  static CONCLAVE_CONSTANT int kValues = 32, kBytes = 18;
+  static CONCLAVE_CONSTANT bool kHasMin = false;
+  static CONCLAVE_DEVICE void load(Global<const uint8_t> row, int index, CONCLAVE_THREAD Unit& unit) {
     const Global<const uint8_t> block = row + int64_t{index} * kBytes;
     in_one_block(index, load_half(block), unit);
     split_nibbles(load16<1>(block + 2), unit);
@@ -92,9 +92,9 @@ struct Q4_0 {
 };
 
 struct Q4_1 {
-  static constexpr int kValues = 32, kBytes = 20;
-  static constexpr bool kHasMin = true;
-  static CONCLAVE_DEVICE void load(Global<const uint8_t> row, int index, Unit& unit) {
+  static CONCLAVE_CONSTANT int kValues = 32, kBytes = 20;
+  static CONCLAVE_CONSTANT bool kHasMin = true;
+  static CONCLAVE_DEVICE void load(Global<const uint8_t> row, int index, CONCLAVE_THREAD Unit& unit) {
     const Global<const uint8_t> block = row + int64_t{index} * kBytes;
     in_one_block(index, load_half(block), unit);
     unit.min[0] = unit.min[1] = -load_half(block + 2);
@@ -102,15 +102,15 @@ struct Q4_1 {
   }
 };
 
-CONCLAVE_DEVICE void add_fifth_bits(uint32_t bits, Unit& unit) {
+CONCLAVE_DEVICE void add_fifth_bits(uint32_t bits, CONCLAVE_THREAD Unit& unit) {
   CONCLAVE_UNROLL
   for (int i = 0; i < 8; ++i) unit.codes[i] |= fifth_bits(bits >> 4 * i);
 }
 
 struct Q5_0 {
-  static constexpr int kValues = 32, kBytes = 22;
-  static constexpr bool kHasMin = false;
-  static CONCLAVE_DEVICE void load(Global<const uint8_t> row, int index, Unit& unit) {
+  static CONCLAVE_CONSTANT int kValues = 32, kBytes = 22;
+  static CONCLAVE_CONSTANT bool kHasMin = false;
+  static CONCLAVE_DEVICE void load(Global<const uint8_t> row, int index, CONCLAVE_THREAD Unit& unit) {
     const Global<const uint8_t> block = row + int64_t{index} * kBytes;
     in_one_block(index, load_half(block), unit);
     split_nibbles(load16<1>(block + 6), unit);
@@ -121,9 +121,9 @@ struct Q5_0 {
 };
 
 struct Q5_1 {
-  static constexpr int kValues = 32, kBytes = 24;
-  static constexpr bool kHasMin = true;
-  static CONCLAVE_DEVICE void load(Global<const uint8_t> row, int index, Unit& unit) {
+  static CONCLAVE_CONSTANT int kValues = 32, kBytes = 24;
+  static CONCLAVE_CONSTANT bool kHasMin = true;
+  static CONCLAVE_DEVICE void load(Global<const uint8_t> row, int index, CONCLAVE_THREAD Unit& unit) {
     const Global<const uint8_t> block = row + int64_t{index} * kBytes;
     in_one_block(index, load_half(block), unit);
     unit.min[0] = unit.min[1] = -load_half(block + 2);
@@ -133,9 +133,9 @@ struct Q5_1 {
 };
 
 struct Q8_0 {
-  static constexpr int kValues = 32, kBytes = 34;
-  static constexpr bool kHasMin = false;
-  static CONCLAVE_DEVICE void load(Global<const uint8_t> row, int index, Unit& unit) {
+  static CONCLAVE_CONSTANT int kValues = 32, kBytes = 34;
+  static CONCLAVE_CONSTANT bool kHasMin = false;
+  static CONCLAVE_DEVICE void load(Global<const uint8_t> row, int index, CONCLAVE_THREAD Unit& unit) {
     const Global<const uint8_t> block = row + int64_t{index} * kBytes;
     in_one_block(index, load_half(block), unit);
     const Words4 first = load16<1>(block + 2), second = load16<1>(block + 18);
@@ -148,9 +148,9 @@ struct Q8_0 {
 };
 
 struct IQ4_NL {
-  static constexpr int kValues = 32, kBytes = 18;
-  static constexpr bool kHasMin = false;
-  static CONCLAVE_DEVICE void load(Global<const uint8_t> row, int index, Unit& unit) {
+  static CONCLAVE_CONSTANT int kValues = 32, kBytes = 18;
+  static CONCLAVE_CONSTANT bool kHasMin = false;
+  static CONCLAVE_DEVICE void load(Global<const uint8_t> row, int index, CONCLAVE_THREAD Unit& unit) {
     const Global<const uint8_t> block = row + int64_t{index} * kBytes;
     const uint32_t table[4] = {0xbfad9881u, 0xf6eaddcfu, 0x26190d01u, 0x71594535u};   // kIq4Values
     in_one_block(index, load_half(block), unit);
@@ -159,9 +159,9 @@ struct IQ4_NL {
 };
 
 struct MXFP4 {
-  static constexpr int kValues = 32, kBytes = 17;
-  static constexpr bool kHasMin = false;
-  static CONCLAVE_DEVICE void load(Global<const uint8_t> row, int index, Unit& unit) {
+  static CONCLAVE_CONSTANT int kValues = 32, kBytes = 17;
+  static CONCLAVE_CONSTANT bool kHasMin = false;
+  static CONCLAVE_DEVICE void load(Global<const uint8_t> row, int index, CONCLAVE_THREAD Unit& unit) {
     const Global<const uint8_t> block = row + int64_t{index} * kBytes;
     const uint32_t table[4] = {0x03020100u, 0x0c080604u, 0xfdfeff00u, 0xf4f8fafcu};   // kMxfp4Doubled
     in_one_block(index, ldexpf(1.f, static_cast<int>(block[0]) - 128), unit);
@@ -174,7 +174,7 @@ template <int kBytes>
 CONCLAVE_DEVICE Global<const uint8_t> super_block(Global<const uint8_t> row, int index) { return row + int64_t{index / 8} * kBytes; }
 
 /// Two bits of each byte from `shift` on, 16 bytes for each run: value 32 k + l of each half lies at bit 2 k of byte l.
-CONCLAVE_DEVICE void two_bits(const Words4& first, const Words4& second, int shift, Unit& unit) {
+CONCLAVE_DEVICE void two_bits(CONCLAVE_THREAD const Words4& first, CONCLAVE_THREAD const Words4& second, int shift, CONCLAVE_THREAD Unit& unit) {
   CONCLAVE_UNROLL
   for (int i = 0; i < 4; ++i) {
     unit.codes[i] = first.w[i] >> shift & 0x03030303u;
@@ -183,9 +183,9 @@ CONCLAVE_DEVICE void two_bits(const Words4& first, const Words4& second, int shi
 }
 
 struct Q2_K {
-  static constexpr int kValues = 256, kBytes = 84;
-  static constexpr bool kHasMin = true;
-  static CONCLAVE_DEVICE void load(Global<const uint8_t> row, int index, Unit& unit) {
+  static CONCLAVE_CONSTANT int kValues = 256, kBytes = 84;
+  static CONCLAVE_CONSTANT bool kHasMin = true;
+  static CONCLAVE_DEVICE void load(Global<const uint8_t> row, int index, CONCLAVE_THREAD Unit& unit) {
     const Global<const uint8_t> block = super_block<kBytes>(row, index);
     const int sub = index % 8;
     const float d = load_half(block + 80), dmin = load_half(block + 82);
@@ -201,9 +201,9 @@ struct Q2_K {
 };
 
 struct Q3_K {
-  static constexpr int kValues = 256, kBytes = 110;
-  static constexpr bool kHasMin = false;
-  static CONCLAVE_DEVICE void load(Global<const uint8_t> row, int index, Unit& unit) {
+  static CONCLAVE_CONSTANT int kValues = 256, kBytes = 110;
+  static CONCLAVE_CONSTANT bool kHasMin = false;
+  static CONCLAVE_DEVICE void load(Global<const uint8_t> row, int index, CONCLAVE_THREAD Unit& unit) {
     const Global<const uint8_t> block = super_block<kBytes>(row, index);
     const int sub = index % 8;
     const float d = load_half(block + 108);
@@ -222,7 +222,7 @@ struct Q3_K {
 };
 
 /// Scale and min of a sub-block of Q4_K and Q5_K, six bits each.
-CONCLAVE_DEVICE void k_scale_and_min(Global<const uint8_t> scales, int sub, float d, float dmin, float& scale, float& min) {
+CONCLAVE_DEVICE void k_scale_and_min(Global<const uint8_t> scales, int sub, float d, float dmin, CONCLAVE_THREAD float& scale, CONCLAVE_THREAD float& min) {
   int s, m;
   if (sub < 4) {
     s = scales[sub] & 63;
@@ -236,7 +236,7 @@ CONCLAVE_DEVICE void k_scale_and_min(Global<const uint8_t> scales, int sub, floa
 }
 
 /// Scales and places of a unit of Q4_K and Q5_K: 16 of the 32 bytes that hold two sub-blocks, one in each nibble.
-CONCLAVE_DEVICE void k_runs(Global<const uint8_t> block, int index, Unit& unit) {
+CONCLAVE_DEVICE void k_runs(Global<const uint8_t> block, int index, CONCLAVE_THREAD Unit& unit) {
   const int pair = index % 8 / 2;
   const float d = load_half(block), dmin = load_half(block + 2);
   CONCLAVE_UNROLL
@@ -247,9 +247,9 @@ CONCLAVE_DEVICE void k_runs(Global<const uint8_t> block, int index, Unit& unit) 
 }
 
 struct Q4_K {
-  static constexpr int kValues = 256, kBytes = 144;
-  static constexpr bool kHasMin = true;
-  static CONCLAVE_DEVICE void load(Global<const uint8_t> row, int index, Unit& unit) {
+  static CONCLAVE_CONSTANT int kValues = 256, kBytes = 144;
+  static CONCLAVE_CONSTANT bool kHasMin = true;
+  static CONCLAVE_DEVICE void load(Global<const uint8_t> row, int index, CONCLAVE_THREAD Unit& unit) {
     const Global<const uint8_t> block = super_block<kBytes>(row, index);
     k_runs(block, index, unit);
     split_nibbles(load16<16>(block + (16 + index % 8 * 16)), unit);
@@ -257,9 +257,9 @@ struct Q4_K {
 };
 
 struct Q5_K {
-  static constexpr int kValues = 256, kBytes = 176;
-  static constexpr bool kHasMin = true;
-  static CONCLAVE_DEVICE void load(Global<const uint8_t> row, int index, Unit& unit) {
+  static CONCLAVE_CONSTANT int kValues = 256, kBytes = 176;
+  static CONCLAVE_CONSTANT bool kHasMin = true;
+  static CONCLAVE_DEVICE void load(Global<const uint8_t> row, int index, CONCLAVE_THREAD Unit& unit) {
     const Global<const uint8_t> block = super_block<kBytes>(row, index);
     const int pair = index % 8 / 2;
     k_runs(block, index, unit);
@@ -271,20 +271,20 @@ struct Q5_K {
 };
 
 struct Q6_K {
-  static constexpr int kValues = 256, kBytes = 210;
-  static constexpr bool kHasMin = false;
-  static CONCLAVE_DEVICE void load(Global<const uint8_t> row, int index, Unit& unit) {
+  static CONCLAVE_CONSTANT int kValues = 256, kBytes = 210;
+  static CONCLAVE_CONSTANT bool kHasMin = false;
+  static CONCLAVE_DEVICE void load(Global<const uint8_t> row, int index, CONCLAVE_THREAD Unit& unit) {
     const Global<const uint8_t> block = super_block<kBytes>(row, index);
     // Of each half of 128 values: 32 k + l has its low bits in a nibble of byte 32 (k % 2) + l, its top two at bit 2 k of byte l.
-    const int half = index % 8 / 4, k = index % 4 / 2, run = index % 2;
+    const int part = index % 8 / 4, k = index % 4 / 2, run = index % 2;
     const float d = load_half(block + 208);
-    split_nibbles(load16<1>(block + (half * 64 + k * 32 + run * 16)), unit);
-    const Words4 high = load16<1>(block + (128 + half * 32 + run * 16));
+    split_nibbles(load16<1>(block + (part * 64 + k * 32 + run * 16)), unit);
+    const Words4 high = load16<1>(block + (128 + part * 32 + run * 16));
     CONCLAVE_UNROLL
     for (int i = 0; i < 8; ++i) unit.codes[i] = minus_each(unit.codes[i] | (high.w[i % 4] >> 2 * (k + i / 4 * 2) & 0x03030303u) << 4, 32);
     CONCLAVE_UNROLL
     for (int i = 0; i < 2; ++i) {
-      const int at = half * 128 + (k + 2 * i) * 32 + run * 16;
+      const int at = part * 128 + (k + 2 * i) * 32 + run * 16;
       unit.scale[i] = d * static_cast<float>(static_cast<int8_t>(block[192 + at / 16]));
       unit.at[i] = index / 8 * 256 + at;
     }
@@ -292,9 +292,9 @@ struct Q6_K {
 };
 
 struct IQ4_XS {
-  static constexpr int kValues = 256, kBytes = 136;
-  static constexpr bool kHasMin = false;
-  static CONCLAVE_DEVICE void load(Global<const uint8_t> row, int index, Unit& unit) {
+  static CONCLAVE_CONSTANT int kValues = 256, kBytes = 136;
+  static CONCLAVE_CONSTANT bool kHasMin = false;
+  static CONCLAVE_DEVICE void load(Global<const uint8_t> row, int index, CONCLAVE_THREAD Unit& unit) {
     const Global<const uint8_t> block = super_block<kBytes>(row, index);
     const uint32_t table[4] = {0xbfad9881u, 0xf6eaddcfu, 0x26190d01u, 0x71594535u};   // kIq4Values
     const int sub = index % 8;
@@ -306,25 +306,19 @@ struct IQ4_XS {
 
 // Plain numbers: one value from its bytes.
 struct F32 {
-  static constexpr int kBytes = 4;
+  static CONCLAVE_CONSTANT int kValues = 1, kBytes = 4;
   static CONCLAVE_DEVICE float value(Global<const uint8_t> p) { return load_as<float>(p); }
 };
 struct F16 {
-  static constexpr int kBytes = 2;
+  static CONCLAVE_CONSTANT int kValues = 1, kBytes = 2;
   static CONCLAVE_DEVICE float value(Global<const uint8_t> p) { return f16_value(load_as<uint16_t>(p)); }
 };
 struct BF16 {
-  static constexpr int kBytes = 2;
+  static CONCLAVE_CONSTANT int kValues = 1, kBytes = 2;
   static CONCLAVE_DEVICE float value(Global<const uint8_t> p) { return bf16_value(load_as<uint16_t>(p)); }
 };
 
 template <class Format>
-inline constexpr bool kIsPlain = false;
-template <>
-inline constexpr bool kIsPlain<F32> = true;
-template <>
-inline constexpr bool kIsPlain<F16> = true;
-template <>
-inline constexpr bool kIsPlain<BF16> = true;
+CONCLAVE_CONSTANT bool kIsPlain = Format::kValues == 1;
 
-}  // namespace conclave::gpu
+}  // namespace conclave::gpu::CONCLAVE_DIALECT

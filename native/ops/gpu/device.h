@@ -1,15 +1,23 @@
 // What kernels are written in: the words of the device that they are compiled for, and what follows from them. A kernel
-// includes this and nothing of a device, so that the same source runs on CUDA and on the host.
+// includes this and nothing of a device, so that the same source runs on CUDA, on Metal and on the host. What is valid in all
+// of C++20, CUDA and MSL (C++14 with address spaces), checked by build/metal.test.ts:
+//   - in namespace conclave::gpu::CONCLAVE_DIALECT, so that two languages can meet in one program; listed in kernel_table.h
+//   - references say where their object lies: CONCLAVE_THREAD T& (also to arrays), CONCLAVE_ARGS const Args&; pointers are
+//     Global<T>, Shared<T> and, in arguments, Pointer<T>; a struct in memory is read by load_as, never copied from a reference
+//   - constants, of namespaces and of structs (static), are CONCLAVE_CONSTANT; variable templates are never specialised
+//   - no lambdas, no double, no std::, and no name that is a word of MSL: thread, half, device, constant, kernel, fragment, vertex
 #pragma once
 #if defined(__CUDACC__)
 #include "ops/cuda/simt.h"
+#elif defined(__METAL_VERSION__)
+#include "ops/metal/simt.h"
 #else
 #include "ops/gpu_host/simt.h"
 #endif
 
-namespace conclave {
+namespace conclave::gpu::CONCLAVE_DIALECT {
 
-inline constexpr int kLanes = 32;
+CONCLAVE_CONSTANT int kLanes = 32;
 
 CONCLAVE_DEVICE float warp_sum(float value) {
   CONCLAVE_UNROLL
@@ -24,9 +32,9 @@ CONCLAVE_DEVICE float warp_max(float value) {
 
 /// Sum over a block of kThreads, the same in every thread. `room`: a float for each warp; free again on return.
 template <int kThreads>
-CONCLAVE_DEVICE float block_sum(float value, int thread, Shared<float> room) {
+CONCLAVE_DEVICE float block_sum(float value, int index, Shared<float> room) {
   value = warp_sum(value);
-  if (thread % kLanes == 0) room[thread / kLanes] = value;
+  if (index % kLanes == 0) room[index / kLanes] = value;
   block_barrier();
   float sum = 0.f;
   CONCLAVE_UNROLL
@@ -47,4 +55,4 @@ CONCLAVE_DEVICE float tile_row_max(float value) {
 
 CONCLAVE_DEVICE float logistic(float x) { return 1.f / (1.f + expf(-x)); }
 
-}  // namespace conclave
+}  // namespace conclave::gpu::CONCLAVE_DIALECT

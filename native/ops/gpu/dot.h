@@ -5,10 +5,10 @@
 #include "ops/gpu/blocks.h"
 #include "ops/gpu/kernel_args.h"
 
-namespace conclave::gpu {
+namespace conclave::gpu::CONCLAVE_DIALECT {
 
-inline constexpr int kRowLanes = 8;   // a row of 768 quantised values is three units for each; of 2048, eight
-inline constexpr int kTile = 4;       // rows of activations that meet a decoded unit
+CONCLAVE_CONSTANT int kRowLanes = 8;   // a row of 768 quantised values is three units for each; of 2048, eight
+CONCLAVE_CONSTANT int kTile = 4;       // rows of activations that meet a decoded unit
 
 /// Rows with checked pointers, and where the tile's rows begin in them.
 struct TileRows {
@@ -19,7 +19,7 @@ struct TileRows {
   int64_t at[kTile];   // of floats: the element; of codes: the row
 };
 
-CONCLAVE_DEVICE TileRows tile_rows(const Rows& x) { return {x.f, x.codes, x.scales, x.n_terms, {0, 0, 0, 0}}; }
+CONCLAVE_DEVICE TileRows tile_rows(CONCLAVE_ARGS const Rows& x) { return {x.f, x.codes, x.scales, x.n_terms, {0, 0, 0, 0}}; }
 
 CONCLAVE_DEVICE float row_sum(float value) {
   CONCLAVE_UNROLL
@@ -29,7 +29,7 @@ CONCLAVE_DEVICE float row_sum(float value) {
 
 /// One unit against one row: `sums` grows.
 template <class Format>
-CONCLAVE_DEVICE void dot_unit(const Unit& unit, const TileRows& x, int64_t row, int d, float& sum) {
+CONCLAVE_DEVICE void dot_unit(CONCLAVE_THREAD const Unit& unit, CONCLAVE_THREAD const TileRows& x, int64_t row, int d, CONCLAVE_THREAD float& sum) {
   for (int term = 0; term < x.n_terms; ++term) {
     const int64_t term_row = row * x.n_terms + term;
     CONCLAVE_UNROLL
@@ -50,7 +50,7 @@ CONCLAVE_DEVICE void dot_unit(const Unit& unit, const TileRows& x, int64_t row, 
 
 /// out[t] = row . x[t] for t < n, the same in the eight lanes; called by whole warps. `lane` counts to kRowLanes.
 template <class Format>
-CONCLAVE_DEVICE void dot_rows(Global<const uint8_t> row, int d, const TileRows& x, int n, int lane, float (&out)[kTile]) {
+CONCLAVE_DEVICE void dot_rows(Global<const uint8_t> row, int d, CONCLAVE_THREAD const TileRows& x, int n, int lane, CONCLAVE_THREAD float (&out)[kTile]) {
   CONCLAVE_UNROLL
   for (int t = 0; t < kTile; ++t) out[t] = 0.f;
   if constexpr (kIsPlain<Format>) {
@@ -79,7 +79,7 @@ CONCLAVE_DEVICE void dot_rows(Global<const uint8_t> row, int d, const TileRows& 
   for (int t = 0; t < kTile; ++t) out[t] = row_sum(out[t]);
 }
 
-CONCLAVE_DEVICE Global<const uint8_t> weight_row(const Matrix& m, Global<const uint8_t> data, int expert, int row) { return data + (expert * m.expert_bytes + row * m.row_bytes); }
+CONCLAVE_DEVICE Global<const uint8_t> weight_row(CONCLAVE_ARGS const Matrix& m, Global<const uint8_t> data, int expert, int row) { return data + (expert * m.expert_bytes + row * m.row_bytes); }
 
 /// Writes the code of one value of a block of 32, one a lane, and returns what it leaves out.
 CONCLAVE_DEVICE float quantize_value(float x, int lane, Global<int8_t> code, Global<float> scale) {
@@ -93,10 +93,10 @@ CONCLAVE_DEVICE float quantize_value(float x, int lane, Global<int8_t> code, Glo
 /// Each warp one block of 32 of a row.
 struct Quantize {
   using Args = QuantizeArgs;
-  static constexpr int kThreads = 128;
-  static constexpr int kSharedBytes = 0;
-  static CONCLAVE_DEVICE void run(const Args& args, Place p, Shared<unsigned char>) {
-    const int lane = p.thread % kLanes, block = p.x * (kThreads / kLanes) + p.thread / kLanes;
+  static CONCLAVE_CONSTANT int kThreads = 128;
+  static CONCLAVE_CONSTANT int kSharedBytes = 0;
+  static CONCLAVE_DEVICE void run(CONCLAVE_ARGS const Args& args, Place p, Shared<unsigned char>) {
+    const int lane = p.index % kLanes, block = p.x * (kThreads / kLanes) + p.index / kLanes;
     if (block >= args.d / 32) return;
     const Global<const float> x = args.x;
     const Global<int8_t> codes = args.codes;
@@ -114,11 +114,11 @@ struct Quantize {
 template <class Format>
 struct Product {
   using Args = ProductArgs;
-  static constexpr int kThreads = 128;
-  static constexpr int kSharedBytes = 0;
-  static constexpr int kOutputs = kThreads / kRowLanes, kRowsABlock = 16;
-  static CONCLAVE_DEVICE void run(const Args& args, Place p, Shared<unsigned char>) {
-    const int lane = p.thread % kRowLanes, o = p.x * kOutputs + p.thread / kRowLanes, d = args.weight.d_in;
+  static CONCLAVE_CONSTANT int kThreads = 128;
+  static CONCLAVE_CONSTANT int kSharedBytes = 0;
+  static CONCLAVE_CONSTANT int kOutputs = kThreads / kRowLanes, kRowsABlock = 16;
+  static CONCLAVE_DEVICE void run(CONCLAVE_ARGS const Args& args, Place p, Shared<unsigned char>) {
+    const int lane = p.index % kRowLanes, o = p.x * kOutputs + p.index / kRowLanes, d = args.weight.d_in;
     const bool inside = o < args.weight.d_out;
     const Global<const uint8_t> row = weight_row(args.weight, args.weight.data, p.z, inside ? o : 0);
     const Global<const int32_t> rows = args.rows;
@@ -148,4 +148,4 @@ struct Product {
   }
 };
 
-}  // namespace conclave::gpu
+}  // namespace conclave::gpu::CONCLAVE_DIALECT

@@ -4,43 +4,43 @@
 #pragma once
 #include "ops/gpu/dot.h"
 
-namespace conclave::gpu {
+namespace conclave::gpu::CONCLAVE_DIALECT {
 
-inline constexpr int kMostExperts = 1024;
+CONCLAVE_CONSTANT int kMostExperts = 1024;
 
 /// Counting sort in one block. A running sum carries pairs in its low 20 bits and experts that have any above them.
 struct SortPairs {
   using Args = SortPairsArgs;
-  static constexpr int kThreads = 256;
-  static constexpr int kEach = kMostExperts / kThreads;
-  static constexpr int kSharedBytes = kMostExperts * 4 + kThreads * 4;
-  static CONCLAVE_DEVICE void run(const Args& args, Place p, Shared<unsigned char> shared) {
+  static CONCLAVE_CONSTANT int kThreads = 256;
+  static CONCLAVE_CONSTANT int kEach = kMostExperts / kThreads;
+  static CONCLAVE_CONSTANT int kSharedBytes = kMostExperts * 4 + kThreads * 4;
+  static CONCLAVE_DEVICE void run(CONCLAVE_ARGS const Args& args, Place p, Shared<unsigned char> shared) {
     const Shared<int32_t> counts = as<int32_t>(shared), sums = counts + kMostExperts;
     const Global<const int32_t> experts = args.experts;
     const Global<const float> weights = args.weights;
     const Global<int32_t> row = args.pairs.row, first = args.pairs.first, active = args.pairs.active;
     const Global<float> weight = args.pairs.weight;
-    for (int e = p.thread; e < kMostExperts; e += kThreads) counts[e] = 0;
+    for (int e = p.index; e < kMostExperts; e += kThreads) counts[e] = 0;
     block_barrier();
     const int n_pairs = args.n * args.k;
-    for (int i = p.thread; i < n_pairs; i += kThreads) {
+    for (int i = p.index; i < n_pairs; i += kThreads) {
       const int e = expert_of(args, experts, weights, i);
       if (e >= 0) atomic_add(counts + e, 1);
     }
     block_barrier();
 
     int own = 0;   // of this thread's experts
-    for (int e = p.thread * kEach; e < (p.thread + 1) * kEach; ++e) own += counts[e] > 0 ? counts[e] + (1 << 20) : 0;
-    sums[p.thread] = own;
+    for (int e = p.index * kEach; e < (p.index + 1) * kEach; ++e) own += counts[e] > 0 ? counts[e] + (1 << 20) : 0;
+    sums[p.index] = own;
     block_barrier();
     for (int step = 1; step < kThreads; step *= 2) {
-      const int before = p.thread >= step ? sums[p.thread - step] : 0;
+      const int before = p.index >= step ? sums[p.index - step] : 0;
       block_barrier();
-      sums[p.thread] = sums[p.thread] + before;
+      sums[p.index] = sums[p.index] + before;
       block_barrier();
     }
-    int at = sums[p.thread] - own;
-    for (int e = p.thread * kEach; e < (p.thread + 1) * kEach && e < args.n_experts; ++e) {
+    int at = sums[p.index] - own;
+    for (int e = p.index * kEach; e < (p.index + 1) * kEach && e < args.n_experts; ++e) {
       const int count = counts[e];
       first[e] = at & 0xfffff;
       counts[e] = at & 0xfffff;   // from now on where the expert's next pair goes
@@ -48,12 +48,12 @@ struct SortPairs {
       active[at >> 20] = e;
       at += count + (1 << 20);
     }
-    if (p.thread == kThreads - 1) {
-      first[args.n_experts] = sums[p.thread] & 0xfffff;
-      *Global<int32_t>(args.pairs.n_active) = sums[p.thread] >> 20;
+    if (p.index == kThreads - 1) {
+      first[args.n_experts] = sums[p.index] & 0xfffff;
+      *Global<int32_t>(args.pairs.n_active) = sums[p.index] >> 20;
     }
     block_barrier();
-    for (int i = p.thread; i < n_pairs; i += kThreads) {
+    for (int i = p.index; i < n_pairs; i += kThreads) {
       const int r = i / args.k, slot = i % args.k, e = expert_of(args, experts, weights, i);
       if (e < 0) continue;
       const int to = atomic_add(counts + e, 1);   // any order within an expert: its pairs do not meet
@@ -64,7 +64,7 @@ struct SortPairs {
 
  private:
   /// Below zero for what is left out. A slot of weight 0 may name an expert that its row has already, and an expert's rows must differ.
-  static CONCLAVE_DEVICE int expert_of(const Args& args, Global<const int32_t> experts, Global<const float> weights, int pair) {
+  static CONCLAVE_DEVICE int expert_of(CONCLAVE_ARGS const Args& args, Global<const int32_t> experts, Global<const float> weights, int pair) {
     const int row = pair / args.k, slot = pair % args.k;
     return weights[row * args.weight_stride + slot] == 0.f ? -1 : experts[row * args.expert_stride + slot];
   }
@@ -72,17 +72,17 @@ struct SortPairs {
 
 struct DensePairs {
   using Args = DensePairsArgs;
-  static constexpr int kThreads = 128;
-  static constexpr int kSharedBytes = kThreads / kLanes * 4;
-  static CONCLAVE_DEVICE void run(const Args& args, Place p, Shared<unsigned char> shared) {
+  static CONCLAVE_CONSTANT int kThreads = 128;
+  static CONCLAVE_CONSTANT int kSharedBytes = kThreads / kLanes * 4;
+  static CONCLAVE_DEVICE void run(CONCLAVE_ARGS const Args& args, Place p, Shared<unsigned char> shared) {
     float weight = args.scale;
     if (args.gate) {
       const Global<const float> x = args.x, gate = args.gate;
       float sum = 0.f;
-      for (int i = p.thread; i < args.d; i += kThreads) sum = fmaf(gate[i], x[p.x * args.x_stride + i], sum);
-      weight *= logistic(block_sum<kThreads>(sum, p.thread, as<float>(shared)));
+      for (int i = p.index; i < args.d; i += kThreads) sum = fmaf(gate[i], x[p.x * args.x_stride + i], sum);
+      weight *= logistic(block_sum<kThreads>(sum, p.index, as<float>(shared)));
     }
-    if (p.thread != 0) return;
+    if (p.index != 0) return;
     Global<int32_t>(args.pairs.row)[p.x] = p.x;
     Global<float>(args.pairs.weight)[p.x] = weight;
     if (p.x != 0) return;
@@ -106,13 +106,13 @@ CONCLAVE_DEVICE float activate(int activation, float g, float u) {
 template <class Format>
 struct GateUp {
   using Args = GateUpArgs;
-  static constexpr int kThreads = 256;
-  static constexpr int kSharedBytes = kTile * 32 * 4;
-  static CONCLAVE_DEVICE void run(const Args& args, Place p, Shared<unsigned char> shared) {
+  static CONCLAVE_CONSTANT int kThreads = 256;
+  static CONCLAVE_CONSTANT int kSharedBytes = kTile * 32 * 4;
+  static CONCLAVE_DEVICE void run(CONCLAVE_ARGS const Args& args, Place p, Shared<unsigned char> shared) {
     if (p.y >= *Global<const int32_t>(args.pairs.n_active)) return;
     const Global<const int32_t> first = args.pairs.first, pair_row = args.pairs.row;
     const int expert = Global<const int32_t>(args.pairs.active)[p.y], last = first[expert + 1];
-    const int lane = p.thread % kRowLanes, column = p.thread / kRowLanes, o = p.x * 32 + column, d = args.gate.d_in, d_ff = args.gate.d_out;
+    const int lane = p.index % kRowLanes, column = p.index / kRowLanes, o = p.x * 32 + column, d = args.gate.d_in, d_ff = args.gate.d_out;
     const bool inside = o < d_ff;
     const Global<const uint8_t> gate = weight_row(args.gate, args.gate.data, expert, inside ? o : 0), up = weight_row(args.up, args.up.data, expert, inside ? o : 0);
     const int64_t bias_at = int64_t{expert} * d_ff + o;
@@ -132,7 +132,7 @@ struct GateUp {
       for (int i = 0; i < kTile; ++i)
         if (i == lane && i < n) made[i * 32 + column] = inside ? activate(args.activation, g[i] + gate_bias, u[i] + up_bias) : 0.f;
       block_barrier();
-      const int t = p.thread / kLanes, at = p.thread % kLanes;
+      const int t = p.index / kLanes, at = p.index % kLanes;
       if (t < n) {
         const float value = made[t * 32 + at];
         const int64_t row = pair + t;
@@ -148,30 +148,30 @@ struct GateUp {
 };
 
 template <class Format>
-CONCLAVE_DEVICE void hidden_rows(const DownArgs& args, int pair, TileRows& x) {
+CONCLAVE_DEVICE void hidden_rows(CONCLAVE_ARGS const DownArgs& args, int pair, CONCLAVE_THREAD TileRows& x) {
   CONCLAVE_UNROLL
   for (int i = 0; i < kTile; ++i) x.at[i] = kIsPlain<Format> ? (pair + i) * args.hidden.f_stride : pair + i;
 }
 
-CONCLAVE_DEVICE float down_bias(const DownArgs& args, int expert, int o) { return args.bias ? Global<const float>(args.bias)[int64_t{expert} * args.down.d_out + o] : 0.f; }
+CONCLAVE_DEVICE float down_bias(CONCLAVE_ARGS const DownArgs& args, int expert, int o) { return args.bias ? Global<const float>(args.bias)[int64_t{expert} * args.down.d_out + o] : 0.f; }
 
 /// At most kTile rows: four experts at a time, each by a warp, for four columns; one thread for each column and row adds them up.
 template <class Format>
 struct DownFew {
   using Args = DownArgs;
-  static constexpr int kThreads = 128;
-  static constexpr int kColumns = kLanes / kRowLanes, kSlots = kThreads / kLanes;
-  static constexpr int kSharedBytes = kSlots * kColumns * kTile * 4;
-  static CONCLAVE_DEVICE void run(const Args& args, Place p, Shared<unsigned char> shared) {
+  static CONCLAVE_CONSTANT int kThreads = 128;
+  static CONCLAVE_CONSTANT int kColumns = kLanes / kRowLanes, kSlots = kThreads / kLanes;
+  static CONCLAVE_CONSTANT int kSharedBytes = kSlots * kColumns * kTile * 4;
+  static CONCLAVE_DEVICE void run(CONCLAVE_ARGS const Args& args, Place p, Shared<unsigned char> shared) {
     const Shared<float> values = as<float>(shared);   // [slot][column][pair of the expert]
     const Global<const int32_t> first = args.pairs.first, active = args.pairs.active, pair_row = args.pairs.row;
     const Global<const float> weight = args.pairs.weight;
     const int n_active = *Global<const int32_t>(args.pairs.n_active), d = args.down.d_out;
-    const int slot = p.thread / kLanes, column = p.thread % kLanes / kRowLanes, lane = p.thread % kRowLanes, o = p.x * kColumns + column;
+    const int slot = p.index / kLanes, column = p.index % kLanes / kRowLanes, lane = p.index % kRowLanes, o = p.x * kColumns + column;
     const bool inside = o < d;
     // The first threads of the block add up: column and row of each.
-    const int own_o = p.x * kColumns + p.thread / kTile, own_row = p.thread % kTile;
-    const bool adds = p.thread < kColumns * kTile && own_o < d && own_row < args.n;
+    const int own_o = p.x * kColumns + p.index / kTile, own_row = p.index % kTile;
+    const bool adds = p.index < kColumns * kTile && own_o < d && own_row < args.n;
     const Global<float> out = args.out;
     float total = adds && args.accumulate ? out[own_row * args.out_stride + own_o] : 0.f;
     TileRows x = tile_rows(args.hidden);
@@ -189,7 +189,7 @@ struct DownFew {
       for (int s = 0; adds && s < kSlots && base + s < n_active; ++s) {
         const int expert = active[base + s], pair = first[expert], n = first[expert + 1] - pair;
         for (int i = 0; i < n; ++i)
-          if (pair_row[pair + i] == own_row) total = fmaf(weight[pair + i], values[(s * kColumns + p.thread / kTile) * kTile + i], total);
+          if (pair_row[pair + i] == own_row) total = fmaf(weight[pair + i], values[(s * kColumns + p.index / kTile) * kTile + i], total);
       }
       block_barrier();
     }
@@ -201,14 +201,14 @@ struct DownFew {
 template <class Format>
 struct DownMany {
   using Args = DownArgs;
-  static constexpr int kThreads = 128;
-  static constexpr int kSharedBytes = 0;
-  static constexpr int kColumns = kThreads / kRowLanes;
-  static CONCLAVE_DEVICE void run(const Args& args, Place p, Shared<unsigned char>) {
+  static CONCLAVE_CONSTANT int kThreads = 128;
+  static CONCLAVE_CONSTANT int kSharedBytes = 0;
+  static CONCLAVE_CONSTANT int kColumns = kThreads / kRowLanes;
+  static CONCLAVE_DEVICE void run(CONCLAVE_ARGS const Args& args, Place p, Shared<unsigned char>) {
     const Global<const int32_t> first = args.pairs.first, active = args.pairs.active, pair_row = args.pairs.row;
     const Global<const float> weight = args.pairs.weight;
     const Global<float> out = args.out;
-    const int n_active = *Global<const int32_t>(args.pairs.n_active), lane = p.thread % kRowLanes, o = p.x * kColumns + p.thread / kRowLanes;
+    const int n_active = *Global<const int32_t>(args.pairs.n_active), lane = p.index % kRowLanes, o = p.x * kColumns + p.index / kRowLanes;
     const bool inside = o < args.down.d_out;
     if (!args.accumulate && inside)
       for (int r = lane; r < args.n; r += kRowLanes) out[r * args.out_stride + o] = 0.f;
@@ -235,4 +235,4 @@ struct DownMany {
   }
 };
 
-}  // namespace conclave::gpu
+}  // namespace conclave::gpu::CONCLAVE_DIALECT

@@ -1,19 +1,19 @@
 // The kernels by name, for those who launch them without knowing how they are written.
 #pragma once
-#include <cstddef>
 #include <cstdint>
+
+#include "ops/gpu/kernel_table.h"
 
 namespace conclave::gpu {
 
-enum class KernelId : int32_t {
-  kQuantize, kProduct, kSortPairs, kDensePairs, kGateUp, kDownFew, kDownMany, kNorm, kAdd, kGate, kSplit, kTails, kEmbed,
-  kRowScales, kRope, kStoreKv, kAttend, kMergeRuns, kChoose, kConvolve, kKeepInputs, kDeltaSteps,
-};
+#define CONCLAVE_ID(id, name, type) id,
+enum class KernelId : int32_t { CONCLAVE_KERNELS(CONCLAVE_ID, CONCLAVE_ID, CONCLAVE_ID) };
+#undef CONCLAVE_ID
 
 inline const char* kernel_name(KernelId id) {
-  constexpr const char* kNames[] = {"quantize", "product", "sort_pairs", "dense_pairs", "gate_up", "down_few", "down_many", "norm", "add", "gate", "split", "tails", "embed",
-                                    "row_scales", "rope", "store_kv", "attend", "merge_runs", "choose", "convolve", "keep_inputs", "delta_steps"};
-  static_assert(sizeof(kNames) / sizeof(kNames[0]) == static_cast<size_t>(KernelId::kDeltaSteps) + 1);
+#define CONCLAVE_NAME(id, name, type) name,
+  constexpr const char* kNames[] = {CONCLAVE_KERNELS(CONCLAVE_NAME, CONCLAVE_NAME, CONCLAVE_NAME)};
+#undef CONCLAVE_NAME
   return kNames[static_cast<int32_t>(id)];
 }
 

@@ -5,35 +5,33 @@
 #include "ops/gpu/device.h"
 #include "ops/gpu/kernel_args.h"
 
-namespace conclave::gpu {
+namespace conclave::gpu::CONCLAVE_DIALECT {
 
-inline constexpr int kTokens = 32;   // ops.h, kPageTokens
+CONCLAVE_CONSTANT int kTokens = 32;   // ops.h, kPageTokens
 
 struct KvF32 {
-  static constexpr int kBytes = 4, kRun = 4;
+  static CONCLAVE_CONSTANT int kBytes = 4, kRun = 4;
   static CONCLAVE_DEVICE float get(Global<const uint8_t> p) { return load_as<float>(p); }
   static CONCLAVE_DEVICE void put(Global<uint8_t> p, float value) { *as<float>(p) = value; }
 };
 struct KvF16 {
-  static constexpr int kBytes = 2, kRun = 8;
+  static CONCLAVE_CONSTANT int kBytes = 2, kRun = 8;
   static CONCLAVE_DEVICE float of(uint16_t bits) { return f16_value(bits); }
   static CONCLAVE_DEVICE float get(Global<const uint8_t> p) { return f16_value(load_as<uint16_t>(p)); }
   static CONCLAVE_DEVICE void put(Global<uint8_t> p, float value) { *as<uint16_t>(p) = f16_bits(value); }
 };
 struct KvBF16 {
-  static constexpr int kBytes = 2, kRun = 8;
+  static CONCLAVE_CONSTANT int kBytes = 2, kRun = 8;
   static CONCLAVE_DEVICE float of(uint16_t bits) { return bf16_value(bits); }
   static CONCLAVE_DEVICE float get(Global<const uint8_t> p) { return bf16_value(load_as<uint16_t>(p)); }
   static CONCLAVE_DEVICE void put(Global<uint8_t> p, float value) { *as<uint16_t>(p) = bf16_bits(value); }
 };
 struct KvQ8_0 {
-  static constexpr int kBytes = 1, kRun = 16;
+  static CONCLAVE_CONSTANT int kBytes = 1, kRun = 16;
   static CONCLAVE_DEVICE float get(Global<const uint8_t> p) { return static_cast<float>(static_cast<int8_t>(*p)); }
 };
 template <class Type>
-inline constexpr bool kHasScales = false;
-template <>
-inline constexpr bool kHasScales<KvQ8_0> = true;
+CONCLAVE_CONSTANT bool kHasScales = Type::kBytes == 1;
 
 template <class Type>
 CONCLAVE_DEVICE int key_run(int d) { return d % Type::kRun == 0 ? Type::kRun : 1; }
@@ -48,17 +46,17 @@ CONCLAVE_DEVICE int key_scales_bytes(int d) { return kHasScales<Type> ? d / 32 *
 template <class Type>
 struct StoreKv {
   using Args = StoreKernelArgs;
-  static constexpr int kThreads = kLanes;
-  static constexpr int kSharedBytes = 0;
-  static CONCLAVE_DEVICE void run(const Args& args, Place p, Shared<unsigned char>) {
+  static CONCLAVE_CONSTANT int kThreads = kLanes;
+  static CONCLAVE_CONSTANT int kSharedBytes = 0;
+  static CONCLAVE_DEVICE void run(CONCLAVE_ARGS const Args& args, Place p, Shared<unsigned char>) {
     const int slot = Global<const int32_t>(args.slots)[p.y], page = slot / kTokens, token = slot % kTokens;
     const int64_t at = int64_t{page} * args.pages.n_kv_heads + p.x;
     const Global<uint8_t> k = Global<uint8_t>(args.pages.k) + at * args.pages.k_page, v = Global<uint8_t>(args.pages.v) + at * args.pages.v_page;
     const Global<const float> key = Global<const float>(args.k) + (p.y * args.k_stride + int64_t{p.x} * args.pages.d_k);
     const Global<const float> value = Global<const float>(args.v) + (p.y * args.v_stride + int64_t{p.x} * args.pages.d_v);
     const int run = key_run<Type>(args.pages.d_k);
-    for (int first = 0; first < args.pages.d_k; first += kLanes) store<true>(k, key, args.pages.d_k, first + p.thread, token, run, p.thread);
-    for (int first = 0; first < args.pages.d_v; first += kLanes) store<false>(v, value, args.pages.d_v, first + p.thread, token, run, p.thread);
+    for (int first = 0; first < args.pages.d_k; first += kLanes) store<true>(k, key, args.pages.d_k, first + p.index, token, run, p.index);
+    for (int first = 0; first < args.pages.d_v; first += kLanes) store<false>(v, value, args.pages.d_v, first + p.index, token, run, p.index);
   }
 
  private:
@@ -79,4 +77,4 @@ struct StoreKv {
   }
 };
 
-}  // namespace conclave::gpu
+}  // namespace conclave::gpu::CONCLAVE_DIALECT

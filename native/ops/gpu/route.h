@@ -4,13 +4,13 @@
 #include "ops/gpu/device.h"
 #include "ops/gpu/kernel_args.h"
 
-namespace conclave::gpu {
+namespace conclave::gpu::CONCLAVE_DIALECT {
 
-inline constexpr float kNever = -3.4028235e38f;   // below any logit, and still a number
-inline constexpr float kSmallestSum = 6.103515625e-5f;   // the least normal half: the reference's floor for the renormalising sum
+CONCLAVE_CONSTANT float kNever = -3.4028235e38f;   // below any logit, and still a number
+CONCLAVE_CONSTANT float kSmallestSum = 6.103515625e-5f;   // the least normal half: the reference's floor for the renormalising sum
 
 /// The best of a warp's candidates, the same in every lane.
-CONCLAVE_DEVICE void best_of_warp(float& value, int& index) {
+CONCLAVE_DEVICE void best_of_warp(CONCLAVE_THREAD float& value, CONCLAVE_THREAD int& index) {
   CONCLAVE_UNROLL
   for (int mask = kLanes / 2; mask > 0; mask /= 2) {
     const float other = lane_xor(value, mask);
@@ -23,7 +23,7 @@ CONCLAVE_DEVICE void best_of_warp(float& value, int& index) {
 }
 
 /// The index of the largest of n, each lane looking at its own.
-CONCLAVE_DEVICE int best_index(Global<const float> x, int n, int lane, float& best) {
+CONCLAVE_DEVICE int best_index(Global<const float> x, int n, int lane, CONCLAVE_THREAD float& best) {
   int index = 0x7fffffff;
   best = kNever;
   for (int i = lane; i < n; i += kLanes)
@@ -49,12 +49,12 @@ CONCLAVE_DEVICE void softmax_row(Global<float> x, int n, int lane) {
 
 struct ChooseExperts {
   using Args = ChooseArgs;
-  static constexpr int kThreads = kLanes;
-  static constexpr int kMostGroups = 64;
-  static constexpr int kSharedBytes = kMostGroups * 4;
+  static CONCLAVE_CONSTANT int kThreads = kLanes;
+  static CONCLAVE_CONSTANT int kMostGroups = 64;
+  static CONCLAVE_CONSTANT int kSharedBytes = kMostGroups * 4;
 
-  static CONCLAVE_DEVICE void run(const Args& args, Place p, Shared<unsigned char> shared) {
-    const int n = args.n_experts, lane = p.thread;
+  static CONCLAVE_DEVICE void run(CONCLAVE_ARGS const Args& args, Place p, Shared<unsigned char> shared) {
+    const int n = args.n_experts, lane = p.index;
     const Global<float> logits = Global<float>(args.logits) + int64_t{p.x} * n, selection = Global<float>(args.selection) + int64_t{p.x} * n;
     const Global<int32_t> experts = Global<int32_t>(args.experts) + p.x * args.expert_stride;
     const Global<float> weights = Global<float>(args.weights) + p.x * args.weight_stride;
@@ -92,7 +92,7 @@ struct ChooseExperts {
   }
 
  private:
-  static CONCLAVE_DEVICE void score_all(const Args& args, Global<float> logits, int lane) {
+  static CONCLAVE_DEVICE void score_all(CONCLAVE_ARGS const Args& args, Global<float> logits, int lane) {
     if (args.score == kScoreSoftmax) softmax_row(logits, args.n_experts, lane);
     else
       for (int e = lane; e < args.n_experts; e += kLanes) logits[e] = logistic(logits[e]);
@@ -100,7 +100,7 @@ struct ChooseExperts {
   }
 
   /// Experts outside the best groups are ruled out. A group scores by its best expert, or with a selection bias by the sum of its best two.
-  static CONCLAVE_DEVICE void limit_groups(const Args& args, Global<float> selection, Shared<float> scores, int lane) {
+  static CONCLAVE_DEVICE void limit_groups(CONCLAVE_ARGS const Args& args, Global<float> selection, Shared<float> scores, int lane) {
     const int in_group = args.n_experts / args.n_groups;
     for (int g = lane; g < args.n_groups; g += kLanes) {
       float best = kNever, second = kNever;
@@ -127,7 +127,7 @@ struct ChooseExperts {
   }
 
   /// Phi-3.5-MoE: each pick is weighed by a softmax over the logits near the best one left. `left` is the selection.
-  static CONCLAVE_DEVICE void mix_sparsely(const Args& args, int k, Global<const float> logits, Global<float> left, Global<int32_t> experts, Global<float> weights, int lane) {
+  static CONCLAVE_DEVICE void mix_sparsely(CONCLAVE_ARGS const Args& args, int k, Global<const float> logits, Global<float> left, Global<int32_t> experts, Global<float> weights, int lane) {
     for (int e = lane; e < args.n_experts; e += kLanes) left[e] = logits[e];
     for (int j = 0; j < k; ++j) {
       float largest, sum = 0.f;
@@ -145,7 +145,7 @@ struct ChooseExperts {
     }
   }
 
-  static CONCLAVE_DEVICE void weigh(const Args& args, int k, Global<const int32_t> experts, Global<float> weights) {
+  static CONCLAVE_DEVICE void weigh(CONCLAVE_ARGS const Args& args, int k, Global<const int32_t> experts, Global<float> weights) {
     if (args.order == kAfterTopK && args.score == kScoreSoftmax) {
       float sum = 0.f;
       const float largest = weights[0];
@@ -168,4 +168,4 @@ struct ChooseExperts {
   }
 };
 
-}  // namespace conclave::gpu
+}  // namespace conclave::gpu::CONCLAVE_DIALECT

@@ -10,7 +10,7 @@
 
 #include "ops/gpu_host/block.h"
 
-namespace conclave {
+namespace conclave::gpu::CONCLAVE_DIALECT {
 
 // Left and right sides of a product; the right side is held by its columns, so that both run along k.
 struct Bytes16x32 { std::array<uint32_t, 4> part; };    // row lane / 2, 16 bytes
@@ -27,16 +27,14 @@ inline int tile_column(int lane, int i) { return lane / 8 % 2 * 4 + lane % 2 * 2
 /// The sum so far; whole numbers below 2^22 are exact.
 inline float tile_value(const IntTile& tile, int i) { return static_cast<float>(tile.v[i]); }
 
-namespace gpu_host {
-
 /// This lane's `n` bytes of a row; all rows of a fragment are 32 bytes, at multiples of 16.
 template <class T>
-inline void load_part(T* to, Checked<const unsigned char> from, int row_bytes, int row, int at, Site site) {
-  const Checked<const unsigned char> begin = from + int64_t{row} * row_bytes;
+inline void load_part(T* to, gpu_host::Checked<const unsigned char> from, int row_bytes, int row, int at, gpu_host::Site site) {
+  const gpu_host::Checked<const unsigned char> begin = from + int64_t{row} * row_bytes;
   begin.check_holds<Words4>();
   (begin + 16).check_holds<Words4>();
   std::memcpy(to, (begin + at).raw(), sizeof(T));
-  gather(nullptr, 0, site);
+  gpu_host::gather(nullptr, 0, site);
 }
 
 template <size_t n>
@@ -44,24 +42,22 @@ inline void widen(std::array<float, n>& to, const std::array<uint16_t, n>& from)
   for (size_t i = 0; i < n; ++i) to[i] = f16_to_f32(from[i]);
 }
 
-}  // namespace gpu_host
-
 // Whole warps come to all of the following. `from`: the first of the rows, row_bytes apart.
 inline void load_fragment(Bytes16x32& to, Shared<const unsigned char> from, int row_bytes, int lane, gpu_host::Site site = gpu_host::Site::current()) {
-  gpu_host::load_part(&to.part, from, row_bytes, lane / 2, lane % 2 * 16, site);
+  load_part(&to.part, from, row_bytes, lane / 2, lane % 2 * 16, site);
 }
 inline void load_fragment(Bytes8x32& to, Shared<const unsigned char> from, int row_bytes, int lane, gpu_host::Site site = gpu_host::Site::current()) {
-  gpu_host::load_part(&to.part, from, row_bytes, lane / 4, lane % 4 * 8, site);
+  load_part(&to.part, from, row_bytes, lane / 4, lane % 4 * 8, site);
 }
 inline void load_fragment(Halves16x16& to, Shared<const unsigned char> from, int row_bytes, int lane, gpu_host::Site site = gpu_host::Site::current()) {
   std::array<uint16_t, 8> halves;
-  gpu_host::load_part(&halves, from, row_bytes, lane / 2, lane % 2 * 16, site);
-  gpu_host::widen(to.part, halves);
+  load_part(&halves, from, row_bytes, lane / 2, lane % 2 * 16, site);
+  widen(to.part, halves);
 }
 inline void load_fragment(Halves8x16& to, Shared<const unsigned char> from, int row_bytes, int lane, gpu_host::Site site = gpu_host::Site::current()) {
   std::array<uint16_t, 4> halves;
-  gpu_host::load_part(&halves, from, row_bytes, lane / 4, lane % 4 * 8, site);
-  gpu_host::widen(to.part, halves);
+  load_part(&halves, from, row_bytes, lane / 4, lane % 4 * 8, site);
+  widen(to.part, halves);
 }
 /// The right side from rows that run across k: 16 rows of 8 halves, row k giving value k of each column.
 inline void load_transposed(Halves8x16& to, Shared<const unsigned char> from, int row_bytes, int lane, gpu_host::Site site = gpu_host::Site::current()) {
@@ -118,4 +114,4 @@ inline void halves_of(const FloatTile& first, const FloatTile& second, Halves16x
       }
 }
 
-}  // namespace conclave
+}  // namespace conclave::gpu::CONCLAVE_DIALECT

@@ -90,7 +90,7 @@ class HostDevice final : public gpu::GpuDevice {
   static int32_t launch(gpu::KernelId kernel, int format, gpu::Grid grid, const void* args, size_t args_bytes) {
     Launch launch{gpu::kernel_name(kernel), grid, args, args_bytes};
     try {
-      if (!gpu::dispatch(kernel, format, launch)) throw Fault(std::string("there is no kernel ") + launch.name + " for format " + std::to_string(format));
+      if (!gpu::CONCLAVE_DIALECT::dispatch(kernel, format, launch)) throw Fault(std::string("there is no kernel ") + launch.name + " for format " + std::to_string(format));
     } catch (const Fault& fault) {
       throw Error(ErrorCode::kInternal, fault.what());
     }

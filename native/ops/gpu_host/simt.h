@@ -8,13 +8,15 @@
 #include "formats/half.h"
 #include "ops/gpu_host/block.h"
 
+#define CONCLAVE_DIALECT host
 #define CONCLAVE_DEVICE inline
+#define CONCLAVE_CONSTANT inline constexpr
 #define CONCLAVE_UNROLL
 // Where a reference's object lies, for languages that want it said: in the thread, in the kernel's arguments.
 #define CONCLAVE_THREAD
 #define CONCLAVE_ARGS
 
-namespace conclave {
+namespace conclave::gpu::CONCLAVE_DIALECT {
 
 template <class T>
 using Global = gpu_host::Checked<T>;
@@ -24,7 +26,7 @@ using Shared = gpu_host::Checked<T>;
 /// Where a thread is: its block in the grid, itself in the block.
 struct Place {
   int x, y, z;
-  int thread;
+  int index;
 };
 
 struct alignas(16) Words4 { uint32_t w[4]; };
@@ -84,6 +86,6 @@ inline int atomic_add(Shared<int32_t> counter, int value) {
   return before;
 }
 
-}  // namespace conclave
+}  // namespace conclave::gpu::CONCLAVE_DIALECT
 
 #include "ops/gpu_host/fragments.h"

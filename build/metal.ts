@@ -1,0 +1,96 @@
+// What can be said of the Metal kernels without a Mac: the text that a Mac's driver would compile is made here and read by
+// stock clang as C++14, in which Metal's address spaces are clang's own, which do not mix. test/metal-double/metal_stdlib
+// stands in for Apple's header. Whatever clang cannot see in it is looked for in the text.
+import { execFile, execFileSync } from "node:child_process";
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { withoutComments } from "./layers.ts";
+import { repositoryRoot } from "./vite.destination.ts";
+
+const native = join(repositoryRoot, "native");
+
+/** Makes the text of all kernels at `output` and returns it. */
+export function makeMetalText(output: string): string {
+  execFileSync("cmake", [
+    "-D",
+    `SOURCE=${native}`,
+    "-D",
+    `OUTPUT=${output}`,
+    "-P",
+    join(native, "ops", "metal", "embed.cmake"),
+  ]);
+  return readFileSync(output, "utf8");
+}
+
+/** What a Mac is told to make of the text, one library each. */
+export function metalLibraries(): string[] {
+  const table = readFileSync(join(native, "ops", "gpu", "kernel_table.h"), "utf8");
+  const formats = [...table.matchAll(/FORMAT\(\d+, (\w+), __VA_ARGS__\)/g)].map(([, name = ""]) => name);
+  const defines = formats.map((name) => `${name.startsWith("Kv") ? "CONCLAVE_PAGES" : "CONCLAVE_WEIGHTS"}=${name}`);
+  return [...defines, "CONCLAVE_SINGLE=1"];
+}
+
+/** The first of these that can be started, or null. */
+export function findClang(): string | null {
+  const names = ["clang++", ...Array.from({ length: 10 }, (_, i) => `clang++-${23 - i}`)];
+  return (
+    names.find((name) => {
+      try {
+        execFileSync(name, ["--version"], { stdio: "ignore" });
+        return true;
+      } catch {
+        return false;
+      }
+    }) ?? null
+  );
+}
+
+/** What clang has against the text, warnings included; "" if nothing. */
+export function clangComplaints(clang: string, text: string, define: string): Promise<string> {
+  const flags = ["-std=c++14", "-fsyntax-only", "-ffreestanding", "-Wall", "-Wextra", "-Werror"];
+  const standIn = ["-D__METAL_VERSION__=300", "-isystem", join(repositoryRoot, "test", "metal-double")];
+  const half = ["-Xclang", "-fallow-half-arguments-and-returns"];
+  return new Promise((resolve, reject) => {
+    const child = execFile(
+      clang,
+      ["-x", "c++", ...flags, ...half, ...standIn, `-D${define}`, "-"],
+      (error, _, stderr) => resolve(error === null ? "" : stderr || error.message),
+    );
+    child.on("error", reject);
+    // Attributes are Metal's own, and clang takes none on an explicit instantiation.
+    child.stdin?.end(text.replace(/\[\[[^\]]*\]\]/g, ""));
+  });
+}
+
+const type = String.raw`(?<![:\w])(?!const\b|return\b)[A-Za-z_][\w:]*(?:<[^<>]*>)?`;
+const place = String.raw`(?<!\b(?:CONCLAVE_THREAD|CONCLAVE_ARGS|thread|constant|device|threadgroup) (?:const )?(?:typename )?)`;
+
+const rules: readonly { readonly pattern: RegExp; readonly why: string }[] = [
+  {
+    pattern: new RegExp(String.raw`${place}${type}(?:& \w| \(&\w)`),
+    why: "a reference must say where its object lies, CONCLAVE_THREAD or CONCLAVE_ARGS",
+  },
+  {
+    pattern: new RegExp(String.raw`${place}(?:${type}\* \w|(?<![:\w])(?:float|int|char|bool|u?int\d+_t) ?\*)`),
+    why: "a pointer must be a Global, a Shared or a Pointer",
+  },
+  {
+    pattern: /^(?:template <[^>]*>\s*)?(?:inline |static )*constexpr\b|^ {2}static (?:inline )?constexpr\b/m,
+    why: "a constant of a namespace or struct must be CONCLAVE_CONSTANT",
+  },
+  { pattern: /template <>\s*CONCLAVE_CONSTANT/, why: "a variable template must not be specialised" },
+  { pattern: /\[[&=]?\]\s*\(|\[[&=][^\]]*\]\s*[({]/, why: "there are no lambdas" },
+  { pattern: /\bstd::|\bdouble\b|\bvirtual\b|\bdynamic_cast\b/, why: "it is not in the language" },
+  { pattern: /\b\d+\.\d*(?:e[+-]?\d+)?(?![\dfe.])/i, why: "a number with a point must end in f: there is no double" },
+];
+
+/** Sentences about what MSL would refuse and stock clang does not, each with the line it is about. */
+export function metalViolations(text: string): string[] {
+  const code = withoutComments(text);
+  return rules.flatMap(({ pattern, why }) =>
+    [...code.matchAll(new RegExp(pattern, `${pattern.flags.replace("g", "")}g`))].map((match) => {
+      const start = code.lastIndexOf("\n", match.index + match[0].length - 1) + 1;
+      return `${why}: ${code.slice(start, code.indexOf("\n", start)).trim()}`;
+    }),
+  );
+}

@@ -1,0 +1,9 @@
+// Every kernel of kernel_table.h, in whatever language this is compiled as.
+#pragma once
+#include "ops/gpu/attend.h"
+#include "ops/gpu/delta_net.h"
+#include "ops/gpu/ffn.h"
+#include "ops/gpu/kernel_table.h"
+#include "ops/gpu/rope.h"
+#include "ops/gpu/route.h"
+#include "ops/gpu/rows.h"
