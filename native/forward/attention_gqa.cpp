@@ -54,7 +54,7 @@ void attention_gqa(const BlockArgs& args) {
   args.ops.store_kv({.layer = args.kv, .k = k, .v = v, .slots = batch.slots});
   const AttendArgs attend{.out = attended, .q = q, .layer = args.kv, .n_heads = a.n_heads, .scale = a.scale, .softcap = a.softcap,
                           .window = a.window, .sinks = optional(w.sinks), .row_sequence = batch.row_sequence,
-                          .row_position = batch.positions, .sequences = batch.sequences};
+                          .row_position = batch.positions, .sequences = batch.sequences, .shared = a.causal ? args.shared : std::span<const SharedRun>()};
   if (a.causal) args.ops.attend(attend);
   else attend_both_ways(args, attend);
   const MatmulOutput output[] = {

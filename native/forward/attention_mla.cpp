@@ -53,7 +53,7 @@ void attention_mla(const BlockArgs& args) {
   args.ops.store_kv({.layer = args.kv, .k = k, .v = v, .slots = batch.slots});
   const Tensor attended = narrow(args.attended, n, heads * a.d_v);
   args.ops.attend({.out = attended, .q = q, .layer = args.kv, .n_heads = a.n_heads, .scale = a.scale, .softcap = a.softcap, .window = a.window,
-                   .sinks = nullptr, .row_sequence = batch.row_sequence, .row_position = batch.positions, .sequences = batch.sequences});
+                   .sinks = nullptr, .row_sequence = batch.row_sequence, .row_position = batch.positions, .sequences = batch.sequences, .shared = args.shared});
   if (a.absorbed) args.ops.head_matmul({.out = result, .x = attended, .weight = &w.v_heads, .n_tail = 0, .shared = false});
   const MatmulOutput output[] = {{.out = args.out, .weight = &w.wo, .bias = nullptr, .scale = args.out_scale, .accumulate = args.accumulate}};
   args.ops.matmul(a.absorbed ? result : attended, output);

@@ -23,6 +23,7 @@ struct Batch {
   std::vector<int32_t> logit_rows;     // [m] ascending; cheapest when they are neighbours (the last layer computes their whole range)
 
   bool keeps_taps = true;              // of tapped layers, if there are any
+  bool attends_together = true;        // sequences that share pages, where that pays; off only to compare with
 
   int n_rows() const { return static_cast<int>(tokens.size()); }
   void add_row(int32_t token, int32_t position, int32_t sequence, int32_t slot) {

@@ -6,6 +6,7 @@
 #include <string>
 
 #include "base/error.h"
+#include "forward/shared_runs.h"
 
 namespace conclave {
 
@@ -63,6 +64,8 @@ bool Forward::run(const Batch& batch, const std::function<bool()>& keep_going) {
   const int64_t n = batch.n_rows();
   const Tensor hidden = work_.hidden.rows(0, n);
 
+  if (batch.attends_together) shared_ = shared_runs(batch.row_sequence, batch.positions, batch.sequences, ops_.sharing_gate());
+  else shared_.clear();
   ops_.begin();
   embed(batch);
   const auto told_to_stop = [&] {
@@ -124,7 +127,7 @@ void Forward::keep_tap(size_t layer, int64_t n_rows) {
 BlockArgs Forward::block_args(size_t index, const Batch& batch, int64_t first_row, int64_t n_rows) {
   const Tensor hidden = work_.hidden.rows(first_row, n_rows);
   return {
-      .ops = ops_, .spec = spec_, .layer = spec_.layers[index], .weights = weights_.layers[index], .model = weights_, .kv = kv_[index], .batch = batch,
+      .ops = ops_, .spec = spec_, .layer = spec_.layers[index], .weights = weights_.layers[index], .model = weights_, .kv = kv_[index], .batch = batch, .shared = shared_,
       .x = work_.normed.rows(first_row, n_rows), .out = hidden, .out_scale = spec_.residual_scale, .accumulate = true, .residual = hidden,
       .q = work_.q, .k = work_.k, .v = work_.v, .attended = work_.attended, .side = work_.side, .experts = {}, .expert_weights = {},
   };

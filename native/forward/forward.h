@@ -54,6 +54,7 @@ class Forward {
   Workspace work_;
   std::vector<int> tapped_;
   Tensor taps_;                                           // [max_rows][tapped_.size() * d_model]
+  std::vector<SharedRun> shared_;                         // of the batch being computed
   std::vector<float> steering_bias_;                      // of the layer being computed, as in RouteArgs
   std::vector<int32_t> n_chosen_;
   std::vector<float> host_logits_;                        // [max_logit_rows][n_vocab]

@@ -20,6 +20,7 @@ std::string stage_of(const Weight& weight) {
 double tensor_bytes(const Tensor& tensor) { return 4.0 * static_cast<double>(tensor.n_rows) * static_cast<double>(tensor.d_row); }
 double weight_bytes(const Weight* weight) { return weight ? static_cast<double>(weight->bytes()) : 0.0; }
 
+/// Of the keys and values that the rows see.
 double attended_bytes(const AttendArgs& args) {
   std::vector<int32_t> first(args.sequences.size(), INT32_MAX), last(args.sequences.size(), -1);
   for (size_t row = 0; row < args.row_position.size(); ++row) {
@@ -31,6 +32,17 @@ double attended_bytes(const AttendArgs& args) {
   double tokens = 0;
   for (size_t sequence = 0; sequence < last.size(); ++sequence) {
     if (last[sequence] >= 0) tokens += last[sequence] - first[sequence] + 1;
+  }
+  for (const SharedRun& run : args.shared) {   // once, not once for each sequence
+    std::set<int32_t> sharing;
+    for (const int32_t row : run.rows) sharing.insert(args.row_sequence[static_cast<size_t>(row)]);
+    int32_t most = 0;
+    for (const int32_t sequence : sharing) {
+      const int32_t seen = run.last_page * kPageTokens - std::max(run.first_page * kPageTokens, first[static_cast<size_t>(sequence)]);
+      tokens -= std::max(0, seen);
+      most = std::max(most, seen);
+    }
+    tokens += most;
   }
   return tokens * static_cast<double>(kv_token_bytes(args.layer.type, args.layer.n_kv_heads, args.layer.d_k, args.layer.d_v));
 }

@@ -1,5 +1,5 @@
 // A backend that times another one: per stage the calls, the time, and the bytes that the stage cannot avoid moving
-// (weights once per call, keys and values once per sequence, activations in and out). Off, it only passes calls on.
+// (weights once per call, keys and values once per sequence or run that sequences share, activations in and out). Off, it only passes calls on.
 #pragma once
 #include <chrono>
 #include <map>

@@ -47,6 +47,7 @@ struct BlockArgs {
   const ModelWeights& model;
   const KvLayer& kv;
   const Batch& batch;
+  std::span<const SharedRun> shared;   // as in AttendArgs
   Tensor x;           // in: the normed rows [n][d_model]
   Tensor out;         // the block's result goes here,
   float out_scale;    // times this,

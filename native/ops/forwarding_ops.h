@@ -13,6 +13,7 @@ class ForwardingOps : public Ops {
 
   const char* name() const override { return inner_->name(); }
   std::optional<DeviceMemory> memory() const override { return inner_->memory(); }
+  SharingGate sharing_gate() const override { return inner_->sharing_gate(); }
   void* alloc(size_t bytes) override { return inner_->alloc(bytes); }
   void free(void* buffer) override { inner_->free(buffer); }
   void upload(void* dst, const void* src, size_t bytes) override { inner_->upload(dst, src, bytes); }

@@ -7,10 +7,12 @@
 // them. Two CPU tables exist: `exact` multiplies in float with the weights as the file says (the reference that everything is
 // checked against); `fast` quantises activations to int8 and uses the widest SIMD at hand.
 #pragma once
+#include <climits>
 #include <memory>
 #include <optional>
 #include <span>
 #include <string_view>
+#include <vector>
 
 #include "model/spec.h"
 #include "ops/tensor.h"
@@ -84,6 +86,20 @@ struct SequencePages {
   void* state = nullptr;      // its recurrent state after the positions before its first row of a batch, if the model keeps one
 };
 
+/// Pages [first_page, last_page) that the tables of several sequences have in common, all behind each of `rows`: a backend may
+/// meet them once for all of these rows, and must give each row the bits that it would have had alone (Juravsky et al. 2024,
+/// "Hydragen"; exact, as softmax states over parts of the keys join to that over all). Made by forward/shared_runs.h.
+struct SharedRun {
+  int32_t first_page, last_page;
+  int32_t depth;                         // how many other runs these rows have, which end where this one begins
+  std::vector<int32_t> rows;             // ascending; all rows of two sequences or more
+};
+
+/// From what on a backend gains by that: pages in a run, sequences that share it.
+struct SharingGate {
+  int min_pages = INT_MAX, min_sequences = 2;
+};
+
 /// out = softmax(scale * q.k (softcapped), plus the head's sink) . v over keys at positions <= the row's own (within the window).
 struct AttendArgs {
   Tensor out;              // [n][n_heads * d_v] f32
@@ -96,6 +112,7 @@ struct AttendArgs {
   std::span<const int32_t> row_sequence;    // [n] index into sequences
   std::span<const int32_t> row_position;    // [n]
   std::span<const SequencePages> sequences;
+  std::span<const SharedRun> shared = {};   // by depth; a row's runs follow each other from its first page on
 };
 
 /// Per head h: out[r][h] = weight[h] . x[r][h], then n_tail columns of x[r][h] as they are (the rotated part of latent attention).
@@ -188,6 +205,7 @@ class Ops {
   virtual ~Ops() = default;
   virtual const char* name() const = 0;        // "cpu-avx512vnni", "cpu-exact", "cuda", ...
   virtual std::optional<DeviceMemory> memory() const { return std::nullopt; }   // nullopt: computes where the host's data lies
+  virtual SharingGate sharing_gate() const { return {}; }                       // by default nothing is shared
 
   virtual void* alloc(size_t bytes) = 0;       // 64-byte aligned; throws Error(kOutOfMemory)
   virtual void free(void* buffer) = 0;

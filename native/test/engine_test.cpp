@@ -11,6 +11,7 @@
 #include "check.h"
 #include "engine_run.h"
 #include "engine/pace.h"
+#include "forward/profiling_ops.h"
 
 using namespace conclave;
 using namespace conclave::test;
@@ -166,6 +167,45 @@ TEST("requests with one prompt share it while both run") {
   CHECK(second->timings.n_reused >= 96);
   first->wait();
   CHECK(Tokens(first->tokens.begin(), first->tokens.begin() + 4) == second->tokens);
+}
+
+TEST("eight requests over one template answer as one by one, drafting or not, and read its keys far less often") {
+  const Tokens base = prompt_of(400);
+  std::vector<RequestOptions> requests;
+  for (int i = 0; i < 8; ++i) {
+    Tokens tokens = base;
+    for (int j = 0; j < 5; ++j) tokens.push_back(300 + 11 * i + j);
+    requests.push_back(greedy(tokens, 40));
+    if (i % 2) requests.back().draft = {.mode = DraftMode::kLookup, .length = 3};
+  }
+  struct Answers { std::vector<Tokens> tokens; double attended_bytes = 0; };
+  const auto answers = [&](bool together) {
+    ProfilingOps* profile = nullptr;
+    EngineOptions options = exact_options();
+    options.precision = Precision::kFast;
+    options.kv_type = DType::kF16;
+    options.make_ops = [&] {
+      auto ops = std::make_unique<ProfilingOps>(make_cpu_ops({.n_threads = 2}));
+      profile = ops.get();
+      return ops;
+    };
+    const std::unique_ptr<Engine> engine = Engine::open(options);
+    run(*engine, greedy(base, 0));
+    stats_when_idle(*engine);
+    profile->start();
+    Answers result;
+    if (together)
+      for (const auto& outcome : run_together(*engine, requests)) result.tokens.push_back(outcome->tokens);
+    else
+      for (const RequestOptions& request : requests) result.tokens.push_back(run(*engine, request)->tokens);
+    stats_when_idle(*engine);
+    for (const StageProfile& stage : profile->stop())
+      if (stage.name == "attend") result.attended_bytes = stage.bytes;
+    return result;
+  };
+  const Answers apart = answers(false), together = answers(true);
+  for (size_t i = 0; i < requests.size(); ++i) CHECK_MSG(together.tokens[i] == apart.tokens[i] && together.tokens[i].size() == 40, "request " + std::to_string(i) + " differs");
+  CHECK_MSG(together.attended_bytes < 0.5 * apart.attended_bytes, std::to_string(together.attended_bytes) + " bytes together, " + std::to_string(apart.attended_bytes) + " one by one");
 }
 
 TEST("when pages are short, requests wait or start over, and still answer the same") {

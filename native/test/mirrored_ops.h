@@ -104,6 +104,7 @@ class MirroredOps final : public Ops {
   explicit MirroredOps(std::unique_ptr<Ops> inner) : inner_(std::move(inner)) {}
 
   const char* name() const override { return inner_->name(); }
+  SharingGate sharing_gate() const override { return inner_->sharing_gate(); }
   void* alloc(size_t bytes) override { return inner_->alloc(bytes); }
   void free(void* buffer) override { inner_->free(buffer); }
   void upload(void* dst, const void* src, size_t bytes) override { inner_->upload(dst, src, bytes); }

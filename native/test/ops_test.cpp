@@ -3,7 +3,7 @@
 // unquantised activations: int8 with the largest of 32 at 127 costs about 0.5 % of a random row's length.
 #include <limits>
 
-#include "ops_fixture.h"
+#include "attend_fixture.h"
 #include "ops_perf.h"
 
 #include "base/error.h"
@@ -214,53 +214,46 @@ TEST("matmul: a row alone has the same bits as in a batch, in every format") {
 
 // ---- attention ---------------------------------------------------------------------------------------------------
 
-struct AttendCase { int n_heads, n_kv_heads, d_k, d_v; DType type; int window; bool sinks; float softcap; int n_past, n_new; const char* why; };
+struct AttendCase : AttentionShape { int n_past, n_new; const char* why; };
 const AttendCase kAttendCases[] = {
-    {4, 4, 64, 64, DType::kF16, 0, false, 0, 0, 1, "the first token"},
-    {4, 4, 64, 64, DType::kF32, 0, false, 0, 0, 40, "a prompt from nothing"},
-    {8, 2, 32, 64, DType::kF16, 0, false, 0, 1100, 1, "several runs, one row"},
-    {8, 2, 32, 64, DType::kBF16, 0, false, 0, 500, 37, "rows on both sides of a run's end"},
-    {16, 1, 64, 32, DType::kF16, 0, true, 0, 70, 3, "more heads to a key than a tile, sinks"},
-    {6, 2, 96, 96, DType::kQ8_0, 0, false, 0, 130, 5, "quantised keys and values, three heads to a key"},
-    {4, 2, 64, 64, DType::kF16, 100, true, 0, 700, 20, "a window that leaves whole runs out"},
-    {2, 1, 48, 40, DType::kF16, 0, false, 30.f, 33, 9, "softcap, a value width that is no multiple of 16"},
-    {2, 2, 16, 24, DType::kF32, 1, false, 0, 64, 4, "a window of one"},
-    {4, 2, 128, 128, DType::kF16, 0, false, 0, 611, 257, "a long prompt behind others"},
-    {3, 1, 64, 40, DType::kBF16, 0, true, 0, 31, 129, "a prompt with sinks, three heads to a key, a value width that is no multiple of 16"},
-    {2, 2, 32, 32, DType::kQ8_0, 0, false, 20.f, 5, 128, "a prompt of quantised keys, softcap"},
-    {2, 1, 64, 64, DType::kF16, 50, false, 0, 300, 140, "a prompt behind a window"},
-    {16, 1, 576, 512, DType::kF16, 0, false, 0, 40, 131, "a prompt with latent keys"},
-    {2, 1, 15, 16, DType::kF32, 0, false, 0, 3, 130, "a prompt of an odd width"},
+    {{4, 4, 64, 64, DType::kF16, 0, false, 0}, 0, 1, "the first token"},
+    {{4, 4, 64, 64, DType::kF32, 0, false, 0}, 0, 40, "a prompt from nothing"},
+    {{8, 2, 32, 64, DType::kF16, 0, false, 0}, 1100, 1, "several runs, one row"},
+    {{8, 2, 32, 64, DType::kBF16, 0, false, 0}, 500, 37, "rows on both sides of a run's end"},
+    {{16, 1, 64, 32, DType::kF16, 0, true, 0}, 70, 3, "more heads to a key than a tile, sinks"},
+    {{6, 2, 96, 96, DType::kQ8_0, 0, false, 0}, 130, 5, "quantised keys and values, three heads to a key"},
+    {{4, 2, 64, 64, DType::kF16, 100, true, 0}, 700, 20, "a window that leaves whole runs out"},
+    {{2, 1, 48, 40, DType::kF16, 0, false, 30.f}, 33, 9, "softcap, a value width that is no multiple of 16"},
+    {{2, 2, 16, 24, DType::kF32, 1, false, 0}, 64, 4, "a window of one"},
+    {{4, 2, 128, 128, DType::kF16, 0, false, 0}, 611, 257, "a long prompt behind others"},
+    {{3, 1, 64, 40, DType::kBF16, 0, true, 0}, 31, 129, "a prompt with sinks, three heads to a key, a value width that is no multiple of 16"},
+    {{2, 2, 32, 32, DType::kQ8_0, 0, false, 20.f}, 5, 128, "a prompt of quantised keys, softcap"},
+    {{2, 1, 64, 64, DType::kF16, 50, false, 0}, 300, 140, "a prompt behind a window"},
+    {{16, 1, 576, 512, DType::kF16, 0, false, 0}, 40, 131, "a prompt with latent keys"},
+    {{2, 1, 15, 16, DType::kF32, 0, false, 0}, 3, 130, "a prompt of an odd width"},
 };
 
+/// One sequence of n_past + n_new tokens, the last of which are the rows.
 struct AttendFixture {
-  std::vector<std::byte> k, v;
-  KvLayer layer;
   std::vector<int32_t> pages, slots, positions, sequence;
-  OwnedTensor keys, values;
-  AttendFixture(const Level& level, const AttendCase& c) : keys(c.n_past + c.n_new, c.n_kv_heads * c.d_k), values(c.n_past + c.n_new, c.n_kv_heads * c.d_v) {
-    const int n = c.n_past + c.n_new, n_pages = (n + kPageTokens - 1) / kPageTokens;
-    // Fresh pages hold NaN (all bits set): a key that is not seen may not leak in.
-    k.assign(static_cast<size_t>(n_pages + 1) * kPageTokens * kv_token_bytes(c.type, c.n_kv_heads, c.d_k, 0), std::byte{255});
-    v.assign(static_cast<size_t>(n_pages + 1) * kPageTokens * kv_token_bytes(c.type, c.n_kv_heads, 0, c.d_v), std::byte{255});
-    layer = {k.data(), v.data(), c.type, c.n_kv_heads, c.d_k, c.d_v, n_pages + 1};
-    for (int i = 0; i < n_pages; ++i) pages.push_back(n_pages - i);   // in falling order, page 0 unused
-    for (int p = 0; p < n; ++p) slots.push_back(pages[static_cast<size_t>(p / kPageTokens)] * kPageTokens + p % kPageTokens);
-    level.ops->store_kv({layer, keys.view, values.view, slots});
-    for (int p = c.n_past; p < n; ++p) positions.push_back(p);
+  KeyPool pool;
+  AttendFixture(const Level& level, const AttendCase& c) : pages(falling_pages(c)), slots(slots_of(c, pages)), pool(level, c, static_cast<int>(pages.size()) + 1, slots) {
+    for (int p = c.n_past; p < c.n_past + c.n_new; ++p) positions.push_back(p);
     sequence.assign(positions.size(), 1);
   }
-};
 
-/// Rows whose stored form the reference must share: what the KV type rounds is not the kernel's error.
-std::vector<double> through_type(DType type, const float* x, int n) {
-  std::vector<double> out(x, x + n);
-  for (int i = 0; i < n; ++i) {
-    if (type == DType::kF16) out[static_cast<size_t>(i)] = f16_to_f32(f32_to_f16(x[i]));
-    if (type == DType::kBF16) out[static_cast<size_t>(i)] = bf16_to_f32(f32_to_bf16(x[i]));
+ private:
+  static std::vector<int32_t> falling_pages(const AttendCase& c) {   // page 0 is unused
+    std::vector<int32_t> pages;
+    for (int left = (c.n_past + c.n_new + kPageTokens - 1) / kPageTokens; left > 0; --left) pages.push_back(left);
+    return pages;
   }
-  return out;
-}
+  static std::vector<int32_t> slots_of(const AttendCase& c, const std::vector<int32_t>& pages) {
+    std::vector<int32_t> slots;
+    for (int p = 0; p < c.n_past + c.n_new; ++p) slots.push_back(slot_at(pages, p));
+    return slots;
+  }
+};
 
 void check_attend(const Level& level, const AttendCase& c) {
   const AttendFixture f(level, c);
@@ -268,27 +261,14 @@ void check_attend(const Level& level, const AttendCase& c) {
   OwnedWeight sinks = random_weight(DType::kF32, 1, 1, c.n_heads);
   const std::vector<SequencePages> sequences = {{}, {f.pages}};
   const float scale = 1.f / std::sqrt(static_cast<float>(c.d_k));
-  AttendArgs args{out.view, q.view, f.layer, c.n_heads, scale, c.softcap, c.window, c.sinks ? &sinks.view : nullptr, f.sequence, f.positions, sequences};
+  AttendArgs args{out.view, q.view, f.pool.layer, c.n_heads, scale, c.softcap, c.window, c.sinks ? &sinks.view : nullptr, f.sequence, f.positions, sequences};
   level.ops->attend(args);
   Distance distance;
   const std::vector<double> sink_values = weight_row(sinks.view, 0);
-  for (int r = 0; r < c.n_new; ++r)
-    for (int h = 0; h < c.n_heads; ++h) {
-      const int kv = h / (c.n_heads / c.n_kv_heads), position = f.positions[static_cast<size_t>(r)];
-      const int first = c.window > 0 ? std::max(0, position - c.window + 1) : 0;
-      const std::vector<double> query(q.view.f32(r) + h * c.d_k, q.view.f32(r) + (h + 1) * c.d_k);
-      double sum = c.sinks ? std::exp(sink_values[static_cast<size_t>(h)]) : 0;
-      std::vector<double> expected(static_cast<size_t>(c.d_v), 0.0);
-      for (int p = first; p <= position; ++p) {
-        double score = dot(query, through_type(c.type, f.keys.view.f32(p) + kv * c.d_k, c.d_k)) * static_cast<double>(scale);
-        if (c.softcap > 0) score = static_cast<double>(c.softcap) * std::tanh(score / static_cast<double>(c.softcap));
-        const double weight = std::exp(score);
-        sum += weight;
-        const std::vector<double> value = through_type(c.type, f.values.view.f32(p) + kv * c.d_v, c.d_v);
-        for (size_t i = 0; i < value.size(); ++i) expected[i] += weight * value[i];
-      }
-      for (int i = 0; i < c.d_v; ++i) distance.add(out.view.f32(r)[h * c.d_v + i], expected[static_cast<size_t>(i)] / sum);
-    }
+  for (int r = 0; r < c.n_new; ++r) {
+    const std::vector<double> expected = attended_row(c, f.pool, f.pages, q.view.f32(r), f.positions[static_cast<size_t>(r)], scale, sink_values);
+    for (size_t i = 0; i < expected.size(); ++i) distance.add(out.view.f32(r)[i], expected[i]);
+  }
   // Q8_0 rounds keys and values to 1/127 of the largest of 32; the other types are shared with the reference. Prompts are
   // computed in fixed point.
   const bool fixed = !level.exact && c.n_new >= 128 && c.d_k % 2 == 0;
@@ -308,7 +288,7 @@ void check_attend(const Level& level, const AttendCase& c) {
 }
 
 TEST("attend: a prompt beside rows that generate does not change their bits") {
-  const AttendCase c{4, 2, 64, 64, DType::kF16, 0, false, 0, 90, 128, "a prompt among others"};
+  const AttendCase c{{4, 2, 64, 64, DType::kF16, 0, false, 0}, 90, 128, "a prompt among others"};
   for (const Level& level : levels()) {
     const AttendFixture f(level, c);
     OwnedTensor q(134, c.n_heads * c.d_k), out(134, c.n_heads * c.d_v, false), alone(134, c.n_heads * c.d_v, false);
@@ -317,7 +297,7 @@ TEST("attend: a prompt beside rows that generate does not change their bits") {
     for (int r = 0; r < 134; ++r) position[static_cast<size_t>(r)] = r < 3 || r >= 131 ? 100 + r % 7 : c.n_past + r - 3;
     for (const size_t r : {0, 1, 2}) sequence[r] = 0;
     for (const size_t r : {131, 132, 133}) sequence[r] = 2;
-    AttendArgs args{out.view, q.view, f.layer, c.n_heads, 0.125f, 0.f, 0, nullptr, sequence, position, sequences};
+    AttendArgs args{out.view, q.view, f.pool.layer, c.n_heads, 0.125f, 0.f, 0, nullptr, sequence, position, sequences};
     level.ops->attend(args);
     for (const auto& [first, n] : {std::pair<int64_t, int64_t>{0, 3}, {3, 128}, {131, 3}}) {
       args.out = alone.view.rows(first, n);

@@ -14,6 +14,7 @@
 #include "engine/loaded_model.h"
 #include "forward/profiling_ops.h"
 #include "tools/bench_rows.h"
+#include "tools/bench_shared.h"
 #include "tools/commands.h"
 #include "tools/model_options.h"
 
@@ -231,11 +232,10 @@ void print_text(const Report& report, int n_prompt, int n_decode) {
 }  // namespace
 
 int command_bench(std::span<char* const> args) {
-  const Arguments arguments(args, {{"--prompt", "-p", true}, {"--decode", "-n", true}, {"--batch", "-b", true}, {"--repeat", nullptr, true}, {"--chunk", nullptr, true}, {"--rows", nullptr, true}, {"--random-rows", nullptr, false},
+  const Arguments arguments(args, {{"--prompt", "-p", true}, {"--decode", "-n", true}, {"--batch", "-b", true}, {"--repeat", nullptr, true}, {"--chunk", nullptr, true}, {"--rows", nullptr, true}, {"--random-rows", nullptr, false}, {"--shared-prefix", nullptr, true},
                                    {"--threads", "-t", true}, {"--device", nullptr, true}, {"--vram", nullptr, true}, {"--expert-cache", nullptr, true}, {"--expert-usage", nullptr, true}, {"--exact", nullptr, false}, {"--json", nullptr, false}}, 1);
   const int n_prompt = static_cast<int>(arguments.integer("--prompt", 1, 1 << 20, 512));
   const int n_decode = static_cast<int>(arguments.integer("--decode", 1, 1 << 20, 64));
-  const int n_sequences = static_cast<int>(arguments.integer("--batch", 1, 64, 1));
   const int n_repeats = static_cast<int>(arguments.integer("--repeat", 1, 1000, 3));
   EngineOptions options = engine_options(arguments);
   options.prefill_chunk = static_cast<int>(arguments.integer("--chunk", 1, 8192, options.prefill_chunk));
@@ -243,6 +243,12 @@ int command_bench(std::span<char* const> args) {
     bench_rows(options, arguments.integers("--rows", 1, 64), n_prompt, std::max(n_repeats, 9), arguments.has("--random-rows"), arguments.has("--json"));
     return 0;
   }
+  if (arguments.has("--shared-prefix")) {
+    const std::vector<int32_t> batches = arguments.has("--batch") ? arguments.integers("--batch", 2, 4096) : std::vector<int32_t>{8, 32};
+    bench_shared(options, arguments.integers("--shared-prefix", 1, 1 << 20), batches, n_decode, arguments.has("--json"));
+    return 0;
+  }
+  const int n_sequences = static_cast<int>(arguments.integer("--batch", 1, 64, 1));
   options.n_context = n_sequences * (n_prompt + n_decode + kPageTokens);   // each begins a page
   options.plain = true;
 

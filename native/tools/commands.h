@@ -9,6 +9,7 @@ int command_inspect(std::span<char* const> args);
 int command_logits(std::span<char* const> args);
 int command_generate(std::span<char* const> args);
 int command_bench(std::span<char* const> args);
+int command_attention(std::span<char* const> args);
 int command_quantize(std::span<char* const> args);
 int command_perplexity(std::span<char* const> args);
 int command_plan(std::span<char* const> args);

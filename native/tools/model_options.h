@@ -62,6 +62,12 @@ inline std::vector<std::vector<float>> usage_argument(const Arguments& arguments
   return usage;
 }
 
+inline Device device_argument(const Arguments& arguments) {
+  const std::string device = arguments.text("--device", "cpu");
+  if (const std::optional<Device> known = device_of(device)) return *known;
+  throw UsageError("the option --device is '" + printable(device) + "'; cpu, cuda and auto are known");
+}
+
 /// `--exact` keeps the keys and values in F32 too: the path that is compared with reference outputs.
 inline EngineOptions engine_options(const Arguments& arguments) {
   EngineOptions options;
@@ -71,9 +77,7 @@ inline EngineOptions engine_options(const Arguments& arguments) {
     options.precision = Precision::kExact;
     options.kv_type = DType::kF32;
   }
-  const std::string device = arguments.text("--device", "cpu");
-  if (const std::optional<Device> known = device_of(device)) options.device = *known;
-  else throw UsageError("the option --device is '" + printable(device) + "'; cpu, cuda and auto are known");
+  options.device = device_argument(arguments);
   for (const char* option : {"--vram", "--expert-cache", "--expert-usage"}) {
     if (options.device == Device::kCpu && arguments.has(option)) throw UsageError(std::string("the option ") + option + " is for a graphics card; it needs --device cuda or auto");
   }

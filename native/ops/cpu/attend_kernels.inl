@@ -159,7 +159,7 @@ CONCLAVE_INLINE void mix_of_type(DType type, const float* p, const std::byte* v,
 template <int kN>
 void attend_queries(const AttendTile& tile) {
   float scores[kN * kPageTokens], keep[kN];
-  for (int n = 0; n < kN; ++n) {
+  for (int n = 0; n < kN && !tile.resume; ++n) {
     tile.max[n] = -3.4e38f;
     tile.sum[n] = 0.f;
     for (int i = 0; i < tile.d_v; i += 16) store(tile.acc + n * tile.acc_stride + i, set_f(0.f));

@@ -26,6 +26,10 @@ inline void write_attended(const float* acc, float max, float sum, const float* 
   for (int i = 0; i < d; ++i) out[i] = acc[i] * factor;
 }
 
+/// Whether rows that share up to `n_pages` gain by meeting them together. Heads that fill the tiles alone keep the registers as
+/// busy without other rows; then only what no cache would hold is worth the carrying of states (measured: NOTES.md).
+constexpr bool pays_together(int heads_each, int max_tile, int n_pages) { return n_pages >= (heads_each % max_tile == 0 ? 256 : 2); }
+
 /// For rows of one sequence, kBlockRows of them at least, with an even d_k. Rounds like F16, so a row's bits differ from those
 /// it has among fewer: long chunks of prompts only, never what drafts and their verification compare.
 inline constexpr int64_t kBlockRows = 128;

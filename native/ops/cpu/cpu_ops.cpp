@@ -14,6 +14,9 @@
 namespace conclave {
 namespace {
 
+/// What may pay; attend() itself looks at the heads (attend_rows.h, pays_together).
+constexpr SharingGate kCpuSharing{.min_pages = 2, .min_sequences = 2};
+
 class CpuOps final : public Ops {
  public:
   CpuOps(const OpsOptions& options, const Kernels& kernels)
@@ -21,6 +24,7 @@ class CpuOps final : public Ops {
         name_(options.precision == Precision::kExact ? "cpu-exact" : std::string("cpu-") + kernels.name) {}
 
   const char* name() const override { return name_.c_str(); }
+  SharingGate sharing_gate() const override { return context_.exact ? SharingGate{} : kCpuSharing; }
 
   void* alloc(size_t bytes) override { return aligned_alloc_bytes(bytes); }
   void free(void* buffer) override { aligned_free(buffer); }

@@ -43,7 +43,7 @@ struct CpuContext {
   const bool groups_experts;   // CONCLAVE_GROUP_EXPERTS
   const Kernels& kernels;
   std::vector<std::unique_ptr<ThreadScratch>> threads;
-  Scratch quantised, hidden, partial, logits, rows;
+  Scratch quantised, hidden, partial, carried, logits, rows;
 
   ThreadScratch& scratch(int thread) { return *threads[static_cast<size_t>(thread)]; }
   /// Whether products with this weight read QuantBlocks (else floats).

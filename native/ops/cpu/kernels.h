@@ -58,7 +58,8 @@ struct FloatTile {
   ptrdiff_t out_stride;
 };
 
-/// Queries that share a key/value head, against a run of consecutive pages. Softmax is relative to `max`; the caller merges runs.
+/// Queries that share a key/value head, against a run of consecutive pages, or the rest of one. Softmax is relative to `max`; the
+/// caller merges runs.
 struct AttendTile {
   int n_queries;                   // at most Kernels::max_tile; entries beyond it repeat a query with first = last, and have room in max, sum and acc
   const float* q[kMaxTile];        // [d_k]
@@ -70,7 +71,8 @@ struct AttendTile {
   DType type;
   int d_k, d_v;
   float scale, softcap;
-  float* max;                      // out [n_queries]; -infinity where no key is seen
+  bool resume;                     // max, sum and acc hold what the run's earlier pages gave
+  float* max;                      // out [n_queries]; lowest where no key is seen
   float* sum;                      // out [n_queries]: of exp(score - max)
   float* acc;                      // out [n_queries][acc_stride]: sum of exp(score - max) * value
   ptrdiff_t acc_stride;
