@@ -134,11 +134,12 @@ inline void check_distance(const Distance& distance, double bound, const std::st
   CHECK_MSG(distance.relative() <= bound, what + ": relative error " + std::to_string(distance.relative()) + " is above " + std::to_string(bound));
 }
 
-/// Every table of ops that can run here: exact, each SIMD level, and the GPU's kernels compiled for the host.
+/// Every table of ops that can run here: exact, each SIMD level, and the GPU's kernels compiled for the host in both languages' words.
 struct Level {
   std::string name;
   std::unique_ptr<Ops> ops;
   bool exact;
+  bool thin = false;   // leaves the largest cases to the level beside it
 };
 inline std::vector<Level>& levels() {
   static std::vector<Level> all = [] {
@@ -148,6 +149,7 @@ inline std::vector<Level>& levels() {
       if (const Kernels* kernels = find_kernels(name)) out.push_back({name, make_cpu_ops_with({2, Precision::kFast}, *kernels), false});
 #if !defined(__SANITIZE_THREAD__)   // which loses its way when a kernel changes stacks
     out.push_back({"cuda-on-host", std::make_unique<MirroredOps>(gpu::make_gpu_ops(gpu_host::make_host_device("cuda-on-host"))), false});
+    out.push_back({"metal-on-host", std::make_unique<MirroredOps>(gpu::make_gpu_ops(gpu_host::make_metal_host_device("metal-on-host"))), false, true});
 #endif
     if (std::getenv("CONCLAVE_TEST_CUDA")) {
       std::string why;

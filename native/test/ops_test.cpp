@@ -312,7 +312,10 @@ TEST("attend: a prompt beside rows that generate does not change their bits") {
 
 TEST("attend: types, groups, windows, sinks and softcap; unseen memory stays out; alone as among few") {
   for (const Level& level : levels())
-    for (const AttendCase& c : kAttendCases) check_attend(level, c);
+    for (const AttendCase& c : kAttendCases) {
+      const bool large = int64_t{c.n_heads} * c.d_k * c.n_new * (c.n_past + c.n_new) > 20'000'000;
+      if (!level.thin || !large) check_attend(level, c);
+    }
 }
 
 // ---- routing -----------------------------------------------------------------------------------------------------

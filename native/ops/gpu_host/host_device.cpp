@@ -5,46 +5,15 @@
 #include <string>
 
 #include "base/error.h"
-#include "ops/gpu/kernels.h"
-#include "ops/gpu_host/block.h"
+#include "ops/gpu_host/run_kernel.h"
 
 namespace conclave::gpu_host {
 
 namespace {
 
-/// One launch: runs every block of the grid with the arguments of that kernel.
-struct Launch {
-  const char* name;
-  gpu::Grid grid;
-  const void* args;
-  size_t args_bytes;
-
-  template <class Kernel>
-  struct Call {
-    const typename Kernel::Args* args;
-    BlockIndex index;
-    static void body(const void* context, int thread, Checked<unsigned char> shared) {
-      const Call& call = *static_cast<const Call*>(context);
-      Kernel::run(*call.args, {call.index.x, call.index.y, call.index.z, thread}, shared);
-    }
-  };
-
-  template <class Kernel>
-  bool run() {
-    if (args_bytes != sizeof(typename Kernel::Args)) throw Error(ErrorCode::kInternal, std::string("kernel ") + name + " was launched with the arguments of another");
-    for (BlockIndex at; at.z < grid.z; ++at.z)
-      for (at.y = 0; at.y < grid.y; ++at.y)
-        for (at.x = 0; at.x < grid.x; ++at.x) {
-          const Call<Kernel> call{static_cast<const typename Kernel::Args*>(args), at};
-          run_block(name, at, Kernel::kThreads, Kernel::kSharedBytes, &Call<Kernel>::body, &call);
-        }
-    return true;
-  }
-};
-
 class HostDevice final : public gpu::GpuDevice {
  public:
-  HostDevice(const char* name, size_t memory_bytes) : name_(name), memory_bytes_(memory_bytes) {}
+  HostDevice(const char* name, size_t memory_bytes, RunKernel run_kernel) : name_(name), memory_bytes_(memory_bytes), run_kernel_(run_kernel) {}
   const char* name() const override { return name_; }
   int n_processors() const override { return 8; }
   DeviceMemory memory() const override { return {memory_bytes_ - used_, memory_bytes_}; }
@@ -67,7 +36,7 @@ class HostDevice final : public gpu::GpuDevice {
   void run(const gpu::LaunchList& list) override {
     note(list);
     gpu::run_steps(
-        list.bytes(), [](gpu::KernelId kernel, int format, gpu::Grid grid, const void* args, size_t args_bytes) { return launch(kernel, format, grid, args, args_bytes); },
+        list.bytes(), [this](gpu::KernelId kernel, int format, gpu::Grid grid, const void* args, size_t args_bytes) { return launch(kernel, format, grid, args, args_bytes); },
         [](const gpu::LaunchList::CopyArgs& args) {
           check(args.from, args.bytes);
           copy_checked(args.to, args.from, args.bytes, args.to);
@@ -87,10 +56,9 @@ class HostDevice final : public gpu::GpuDevice {
       case Verdict::kPlain: ++counts_.plain; break;
     }
   }
-  static int32_t launch(gpu::KernelId kernel, int format, gpu::Grid grid, const void* args, size_t args_bytes) {
-    Launch launch{gpu::kernel_name(kernel), grid, args, args_bytes};
+  int32_t launch(gpu::KernelId kernel, int format, gpu::Grid grid, const void* args, size_t args_bytes) const {
     try {
-      if (!gpu::CONCLAVE_DIALECT::dispatch(kernel, format, launch)) throw Fault(std::string("there is no kernel ") + launch.name + " for format " + std::to_string(format));
+      if (!run_kernel_(kernel, format, grid, args, args_bytes)) throw Fault(std::string("there is no kernel ") + gpu::kernel_name(kernel) + " for format " + std::to_string(format));
     } catch (const Fault& fault) {
       throw Error(ErrorCode::kInternal, fault.what());
     }
@@ -108,6 +76,7 @@ class HostDevice final : public gpu::GpuDevice {
 
   const char* name_;
   const size_t memory_bytes_;
+  const RunKernel run_kernel_;
   size_t used_ = 0;
   std::map<const void*, size_t> sizes_;
   gpu::ListCache<int> lists_{gpu::kKeptListBytes};
@@ -116,6 +85,7 @@ class HostDevice final : public gpu::GpuDevice {
 
 }  // namespace
 
-std::unique_ptr<gpu::GpuDevice> make_host_device(const char* name, size_t memory_bytes) { return std::make_unique<HostDevice>(name, memory_bytes); }
+std::unique_ptr<gpu::GpuDevice> make_host_device(const char* name, size_t memory_bytes) { return std::make_unique<HostDevice>(name, memory_bytes, &gpu::host::run_kernel); }
+std::unique_ptr<gpu::GpuDevice> make_metal_host_device(const char* name, size_t memory_bytes) { return std::make_unique<HostDevice>(name, memory_bytes, &run_metal_kernel); }
 
 }  // namespace conclave::gpu_host

@@ -9,5 +9,7 @@ namespace conclave::gpu_host {
 
 /// `name` is what its ops call themselves: "cuda-on-host". It has `memory_bytes` of memory, of which buffers take whole 256 bytes.
 std::unique_ptr<gpu::GpuDevice> make_host_device(const char* name, size_t memory_bytes = size_t{1} << 40);
+/// The same with the kernels in Metal's words: "metal-on-host".
+std::unique_ptr<gpu::GpuDevice> make_metal_host_device(const char* name, size_t memory_bytes = size_t{1} << 40);
 
 }  // namespace conclave::gpu_host

@@ -31,23 +31,29 @@ size_t n_buffers();
 [[noreturn]] void report_access(const void* at, size_t bytes, Range range);
 [[noreturn]] void report_alignment(const void* at, size_t bytes);
 
+// Where a language knows of address spaces, pointers into different ones are different types.
+struct InDevice {};
+struct InThreadgroup {};
+
 /// T* that knows its buffer.
-template <class T>
+template <class T, class Space = InDevice>
 class Checked {
  public:
   Checked() = default;
-  Checked(T* pointer) : pointer_(pointer), range_(range_of(pointer)) {}   // NOLINT: kernels read their arguments' raw pointers through it
+  Checked(T* pointer)   // NOLINT: kernels read their arguments' raw pointers through it
+    requires std::is_same_v<Space, InDevice>
+      : pointer_(pointer), range_(range_of(pointer)) {}
   Checked(T* pointer, Range range) : pointer_(pointer), range_(range) {}
   template <class U>
     requires std::is_same_v<T, const U>
-  Checked(const Checked<U>& other) : pointer_(other.raw()), range_(other.range()) {}   // NOLINT: as T* becomes const T*
+  Checked(const Checked<U, Space>& other) : pointer_(other.raw()), range_(other.range()) {}   // NOLINT: as T* becomes const T*
 
   T& operator[](int64_t i) const { return *at(i); }
   T& operator*() const { return *at(0); }
   Checked operator+(int64_t n) const { return {pointer_ + n, range_}; }
   explicit operator bool() const { return pointer_ != nullptr; }
   template <class U>
-  Checked<U> as() const { return {reinterpret_cast<U*>(pointer_), range_}; }
+  Checked<U, Space> as() const { return {reinterpret_cast<U*>(pointer_), range_}; }
 
   T* raw() const { return pointer_; }
   Range range() const { return range_; }
