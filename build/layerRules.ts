@@ -74,7 +74,10 @@ export const nativeZones: readonly Zone[] = [
     path: "native/ops/gpu",
     mayImport: [...backend, "native/ops/cuda/simt.h", "native/ops/metal/simt.h", "native/ops/gpu_host/simt.h"],
   },
-  { path: "native/ops/gpu_host", mayImport: [...backend, "native/ops/gpu", "native/ops/metal/words.h"] },
+  {
+    path: "native/ops/gpu_host",
+    mayImport: [...backend, "native/ops/gpu", "native/ops/metal/words.h", "native/ops/metal/fragments.h"],
+  },
   { path: "native/ops/cuda", mayImport: [...backend, "native/ops/gpu"] },
   { path: "native/ops/metal", mayImport: [...backend, "native/ops/gpu"] },
   // Snapshots are mapped; the file formats themselves are none of its business.
