@@ -122,6 +122,10 @@ void ProfilingOps::logits(Tensor out, Tensor x, std::span<const int32_t> rows, c
           [&] { return weight_bytes(&head) + tensor_bytes(out); });
 }
 
+void ProfilingOps::top_logits(const TopLogitsArgs& args) {
+  measure([&] { inner().top_logits(args); }, [] { return "top_logits"; }, [&] { return tensor_bytes(args.logits); });
+}
+
 void ProfilingOps::qk_rope(const QkRopeArgs& args) {
   measure([&] { inner().qk_rope(args); }, [] { return "qk_rope"; }, [&] { return 2 * (tensor_bytes(args.q) + tensor_bytes(args.k)); });
 }

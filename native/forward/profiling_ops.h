@@ -30,6 +30,7 @@ class ProfilingOps final : public ForwardingOps {
   void add(Tensor out, Tensor x, float scale) override;
   void matmul(Tensor x, std::span<const MatmulOutput> outputs) override;
   void logits(Tensor out, Tensor x, std::span<const int32_t> rows, const Weight& head, const Weight* bias, float scale, float softcap) override;
+  void top_logits(const TopLogitsArgs& args) override;
   void qk_rope(const QkRopeArgs& args) override;
   void store_kv(const StoreKvArgs& args) override;
   void attend(const AttendArgs& args) override;

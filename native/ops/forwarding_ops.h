@@ -31,6 +31,7 @@ class ForwardingOps : public Ops {
   void logits(Tensor out, Tensor x, std::span<const int32_t> rows, const Weight& head, const Weight* bias, float scale, float softcap) override {
     inner_->logits(out, x, rows, head, bias, scale, softcap);
   }
+  void top_logits(const TopLogitsArgs& args) override { inner_->top_logits(args); }
   void qk_rope(const QkRopeArgs& args) override { inner_->qk_rope(args); }
   void store_kv(const StoreKvArgs& args) override { inner_->store_kv(args); }
   void attend(const AttendArgs& args) override { inner_->attend(args); }

@@ -16,6 +16,7 @@
 
 #include "model/spec.h"
 #include "ops/tensor.h"
+#include "ops/top_logits.h"
 
 namespace conclave {
 
@@ -225,6 +226,7 @@ class Ops {
   virtual void matmul(Tensor x, std::span<const MatmulOutput> outputs) = 0;
   /// Rows of x named by `rows` -> logits [rows.size()][n_vocab], times scale, then softcap (0: none).
   virtual void logits(Tensor out, Tensor x, std::span<const int32_t> rows, const Weight& head, const Weight* bias, float scale, float softcap) = 0;
+  virtual void top_logits(const TopLogitsArgs& args) = 0;
   virtual void qk_rope(const QkRopeArgs& args) = 0;
   virtual void store_kv(const StoreKvArgs& args) = 0;
   virtual void attend(const AttendArgs& args) = 0;

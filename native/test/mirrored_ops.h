@@ -147,6 +147,11 @@ class MirroredOps final : public Ops {
     inner_->logits(m.out(out), m.in(x), rows, *m.weight(&head), m.weight(bias), scale, softcap);
     m.finish();
   }
+  void top_logits(const TopLogitsArgs& args) override {
+    Mirror m(*inner_);
+    inner_->top_logits({m.out(args.ids), m.out(args.values), m.out(args.sums), m.out(args.asked), m.in(args.logits), args.asked_ids});
+    m.finish();
+  }
   void qk_rope(const QkRopeArgs& args) override {
     Mirror m(*inner_);
     QkRopeArgs on = args;

@@ -499,6 +499,7 @@ TEST("no rows: every op does nothing") {
     level.ops->add(none.view, none.view, 1.f);
     level.ops->matmul(none.view, {&output, 1});
     level.ops->logits(none.view, none.view, {}, ffn.gate.view, nullptr, 1.f, 0.f);
+    level.ops->top_logits({none.view, none.view, none.view, none.view, none.view, {}});
     level.ops->qk_rope({none.view, none.view, 4, 4, 64, QkNorm::kNone, nullptr, nullptr, 1e-5f, RopeSpec{.n_dims = 64}, nullptr, {}});
     KvLayer layer{nullptr, nullptr, DType::kF16, 4, 64, 64, 0};
     level.ops->store_kv({layer, none.view, none.view, {}});

@@ -48,6 +48,7 @@ class CpuOps final : public Ops {
   void logits(Tensor out, Tensor x, std::span<const int32_t> rows, const Weight& head, const Weight* bias, float scale, float softcap) override {
     conclave::logits(context_, out, x, rows, head, bias, scale, softcap);
   }
+  void top_logits(const TopLogitsArgs& args) override { conclave::top_logits(context_, args); }
   void qk_rope(const QkRopeArgs& args) override { conclave::qk_rope(context_, args); }
   void store_kv(const StoreKvArgs& args) override { conclave::store_kv(context_, args); }
   void attend(const AttendArgs& args) override { conclave::attend(context_, args); }

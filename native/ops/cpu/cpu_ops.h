@@ -83,6 +83,7 @@ void norm(CpuContext&, const NormArgs& args);
 void add(CpuContext&, Tensor out, Tensor x, float scale);
 void matmul(CpuContext&, Tensor x, std::span<const MatmulOutput> outputs);
 void logits(CpuContext&, Tensor out, Tensor x, std::span<const int32_t> rows, const Weight& head, const Weight* bias, float scale, float softcap);
+void top_logits(CpuContext&, const TopLogitsArgs& args);
 void qk_rope(CpuContext&, const QkRopeArgs& args);
 void store_kv(CpuContext&, const StoreKvArgs& args);
 void attend(CpuContext&, const AttendArgs& args);

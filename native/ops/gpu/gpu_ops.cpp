@@ -141,6 +141,7 @@ class GpuOps final : public Ops {
   void logits(Tensor out, Tensor x, std::span<const int32_t> rows, const Weight& head, const Weight* bias, float scale, float softcap) override {
     gpu::logits(context_, out, x, rows, head, bias, scale, softcap);
   }
+  void top_logits(const TopLogitsArgs& args) override { gpu::top_logits(context_, args); }
   void qk_rope(const QkRopeArgs& args) override { gpu::qk_rope(context_, args); }
   void store_kv(const StoreKvArgs& args) override { gpu::store_kv(context_, args); }
   void attend(const AttendArgs& args) override { gpu::attend(context_, args); }

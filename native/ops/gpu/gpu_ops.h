@@ -91,7 +91,7 @@ struct GpuContext {
   Staging staging;
   LaunchList list;         // not yet given to the device
   Scratch codes{*this}, scales{*this}, hidden_codes{*this}, hidden_scales{*this}, hidden{*this}, pair_row{*this}, pair_weight{*this}, pair_first{*this}, pair_active{*this};
-  Scratch logits{*this}, selection{*this}, partial{*this}, state{*this}, mixed{*this}, inverse{*this};
+  Scratch logits{*this}, selection{*this}, partial{*this}, state{*this}, mixed{*this}, inverse{*this}, top{*this};
 
   template <class Args>
   void launch(KernelId kernel, DType format, Grid grid, const Args& args) {
@@ -128,6 +128,7 @@ void split_heads(GpuContext&, const SplitHeadsArgs& args);
 void matmul(GpuContext&, Tensor x, std::span<const MatmulOutput> outputs);
 void logits(GpuContext&, Tensor out, Tensor x, std::span<const int32_t> rows, const Weight& head, const Weight* bias, float scale, float softcap);
 void head_matmul(GpuContext&, const HeadMatmulArgs& args);
+void top_logits(GpuContext&, const TopLogitsArgs& args);
 void qk_rope(GpuContext&, const QkRopeArgs& args);
 void store_kv(GpuContext&, const StoreKvArgs& args);
 void attend(GpuContext&, const AttendArgs& args);

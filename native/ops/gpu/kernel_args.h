@@ -247,4 +247,34 @@ struct DeltaNetKernelArgs {
   float eps;
 };
 
+/// The best logits of parts of rows: [row][list][kTopBest] of each what stands for the value in the order of floats, as an
+/// unsigned number (0: none), and the id, in any order; [row][list][3] the largest value, the sum of exp(value - it) over the whole part
+/// and how many values are no finite numbers.
+enum : int { kTopBest = 128, kTopListBytes = kTopBest * 8 + 12 };
+struct TopLists {
+  Pointer<uint32_t> orders;
+  Pointer<int32_t> ids;
+  Pointer<float> sums;
+};
+/// Grid: (slices of kTopSlice values, rows).
+struct TopOfSliceArgs {
+  Pointer<const float> logits;
+  int64_t stride;
+  int n, n_slices;
+  TopLists lists;
+};
+/// Joins kTopLists lists at a time. More lists than that: the results are n_out lists; else they are what TopLogitsArgs says.
+/// Grid: (groups of lists, rows).
+struct MergeTopsArgs {
+  TopLists lists, out;
+  int n_lists, n_out;        // a row; n_out 0: the last merge, and the rest counts
+  Pointer<int32_t> ids;
+  Pointer<float> values, sums, asked;
+  int64_t id_stride, value_stride, sum_stride, asked_stride;
+  Pointer<const float> logits;
+  int64_t logit_stride;
+  Pointer<const int32_t> asked_ids;   // [row][n_asked]
+  int n_asked;
+};
+
 }  // namespace conclave::gpu

@@ -7,3 +7,4 @@
 #include "ops/gpu/rope.h"
 #include "ops/gpu/route.h"
 #include "ops/gpu/rows.h"
+#include "ops/gpu/top_logits.h"

@@ -27,7 +27,9 @@
   ONE(kChoose, "choose", ChooseExperts) \
   ONE(kConvolve, "convolve", ConvolveRows) \
   ONE(kKeepInputs, "keep_inputs", KeepInputs) \
-  ONE(kDeltaSteps, "delta_steps", DeltaSteps)
+  ONE(kDeltaSteps, "delta_steps", DeltaSteps) \
+  ONE(kTopOfSlice, "top_of_slice", TopOfSlice) \
+  ONE(kMergeTops, "merge_tops", MergeTops)
 
 #define CONCLAVE_WEIGHT_FORMATS(FORMAT, ...) \
   FORMAT(0, F32, __VA_ARGS__) \
