@@ -2,7 +2,7 @@
 import { z } from "zod";
 import { idSchema, maxDraftLength } from "./chat.ts";
 import { wireErrorSchema } from "./errors.ts";
-import { loadOptionsSchema, placementSchema, plannedSchema } from "./placement.ts";
+import { loadChangesSchema, loadOptionsSchema, locatedModelSchema, plannedSchema } from "./placement.ts";
 import { call, event, service } from "./service.ts";
 
 export const modelSchema = z.object({
@@ -90,13 +90,10 @@ export const models = service({
     load: call(z.object({ modelId: idSchema }), loadedModelSchema),
     /** Where the model would go with these options; those left out are as they would be loaded. Reads only the file's header. */
     getPlan: call(z.object({ modelId: idSchema, options: loadOptionsSchema.partial().optional() }), plannedSchema),
-    /** For the next load of this model: some options of its own; null: as the app's again. */
-    setLoadOptions: call(
-      z.object({ modelId: idSchema, options: loadOptionsSchema.partial().nullable() }),
-      plannedSchema,
-    ),
+    /** For the next load of this model: options of its own; null: none. */
+    setLoadOptions: call(z.object({ modelId: idSchema, options: loadChangesSchema.nullable() }), plannedSchema),
     /** Null: no model is loaded. Meant for once a second at most. */
-    getPlacement: call(z.object({}), placementSchema.nullable()),
+    getPlacement: call(z.object({}), locatedModelSchema.nullable()),
     cancelLoad: call(z.object({}), z.null()),
     unload: call(z.object({}), z.null()),
     getLoaded: call(z.object({}), loadedModelSchema),

@@ -16,6 +16,19 @@ export const loadOptionsSchema = z.object({
 });
 export type LoadOptions = z.infer<typeof loadOptionsSchema>;
 
+const { shape } = loadOptionsSchema;
+/** Changes of a model's own options; null: as the app's again. */
+export const loadChangesSchema = z
+  .object({
+    device: shape.device.nullable(),
+    context: shape.context.nullable(),
+    kvType: shape.kvType.nullable(),
+    expertCache: shape.expertCache.nullable(),
+    vramMb: shape.vramMb.nullable(),
+  })
+  .partial();
+export type LoadChanges = z.infer<typeof loadChangesSchema>;
+
 /** Bytes of each kind in one memory. */
 export const memoryUseSchema = z.object({
   /** What every token reads. */
@@ -97,3 +110,6 @@ export const placementSchema = z.object({
   bytesMoved: z.number(),
 });
 export type Placement = z.infer<typeof placementSchema>;
+
+export const locatedModelSchema = placementSchema.extend({ modelId: z.string() });
+export type LocatedModel = z.infer<typeof locatedModelSchema>;

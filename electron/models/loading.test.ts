@@ -108,6 +108,7 @@ describe("what a load asks for", () => {
     });
     expect((await loading.plan(model, { context: 256 })).plan.context).toBe(256);
     expect((await loading.plan(model)).plan.context).toBe(512);
+    expect((await loading.set(model, { kvType: null })).own).toEqual({ vramMb: 500, context: 512 });
     expect(await loading.set(model, null)).toMatchObject({ own: {}, options: { device: "cpu", context: 1000 } });
   });
 

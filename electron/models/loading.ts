@@ -2,7 +2,7 @@
 // earlier. Shows where it would go, and remembers what it took, so that the next plan can say so.
 import { type AppErrorCode, AppError, toWire } from "../contract/errors.ts";
 import type { LoadedModel, Model } from "../contract/models.ts";
-import type { LoadOptions, Measured, ModelPlan, Planned } from "../contract/placement.ts";
+import type { LoadChanges, LoadOptions, Measured, ModelPlan, Planned } from "../contract/placement.ts";
 import type { Settings } from "../contract/settings.ts";
 import type { Database } from "../db/database.ts";
 import { findMeasured, forgetMeasured, saveMeasured } from "../db/modelMemory.ts";
@@ -39,7 +39,7 @@ export interface PreparedLoad {
 
 export interface Loading {
   plan(model: PlannedModel, wanted?: PartialOptions): Promise<Planned>;
-  set(model: PlannedModel, options: PartialOptions | null): Promise<Planned>;
+  set(model: PlannedModel, changes: LoadChanges | null): Promise<Planned>;
   prepare(model: PlannedModel): Promise<PreparedLoad>;
   /** From now on the engine's peak is this model's. */
   loaded(modelId: string, load: PreparedLoad, facts: LoadedInfo): void;
@@ -103,11 +103,10 @@ export function createLoading(dependencies: LoadingDependencies): Loading {
 
   return {
     plan,
-    async set(model, options) {
+    async set(model, changes) {
       const { [model.id]: own, ...rest } = preferences().loading;
-      dependencies.change({
-        loading: options === null ? rest : { ...rest, [model.id]: { ...own, ...present(options) } },
-      });
+      const next = changes === null ? {} : withChanges(own ?? {}, changes);
+      dependencies.change({ loading: Object.keys(next).length === 0 ? rest : { ...rest, [model.id]: next } });
       return plan(model);
     },
     async prepare(model) {
@@ -168,7 +167,13 @@ export function waysOut(
 const keyOf = ({ device, kvType, expertCache, vramMb }: LoadOptions, request: LoadRequest, drafter: string | null) =>
   JSON.stringify({ device, context: request.context, kvType, expertCache, vramMb, drafter: drafter !== null });
 
+function withChanges(own: PartialOptions, changes: LoadChanges): Partial<LoadOptions> {
+  const entries = Object.entries({ ...own, ...present(changes) });
+  return Object.fromEntries(entries.filter(([, value]) => value !== null));
+}
+
 /** Optional keys that are present but undefined must not hide what is chosen elsewhere. */
-function present(options: PartialOptions): Partial<LoadOptions> {
-  return Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined));
+function present<T extends object>(options: T): { [K in keyof T]?: Exclude<T[K], undefined> } {
+  const entries = Object.entries(options).filter(([, value]) => value !== undefined);
+  return Object.fromEntries(entries) as { [K in keyof T]?: Exclude<T[K], undefined> };
 }

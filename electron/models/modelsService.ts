@@ -255,7 +255,12 @@ export function createModelsService(dependencies: ModelsDependencies): ModelsSer
     },
     getPlan: async ({ modelId, options }) => loads.plan(modelOf(modelId), options),
     setLoadOptions: async ({ modelId, options }) => loads.set(modelOf(modelId), options),
-    getPlacement: async () => (loaded.state === "ready" ? engine.placement() : null),
+    async getPlacement() {
+      if (loaded.state !== "ready") return null;
+      const { modelId } = loaded;
+      const placement = await engine.placement();
+      return placement === null ? null : { ...placement, modelId };
+    },
     async unload() {
       loads.settle(true);
       await engine.unload();

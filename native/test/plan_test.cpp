@@ -318,6 +318,12 @@ TEST("a plan by the engine's door is the planner's, with what a load needs; free
   CHECK(answer.plan.reason == expected.reason && answer.plan.gpu.total() == expected.gpu.total() && answer.plan.cpu.total() == expected.cpu.total() && answer.plan.experts_on_gpu == expected.experts_on_gpu);
   CHECK(answer.ram_bytes == 0 && answer.vram_bytes == 0 && answer.card.empty());
 
+  request.load.device = Device::kCuda;   // a card with room is not to blame for too little memory beside it
+  request.budget->ram_bytes = 1 << 20;
+  const Plan short_of_ram = plan_model(request).plan;
+  CHECK(short_of_ram.placement == Placement::kTooLarge && short_of_ram.reason.find("1.0 MB may be used") != std::string::npos);
+  request.load.device = Device::kCpu;
+
   request.budget.reset();
   const ModelPlan now = plan_model(request);
   CHECK(now.plan.placement == Placement::kCpu && now.ram_bytes >= now.budget.ram_bytes && now.budget.ram_bytes > 0 && now.budget.vram_bytes == 0);

@@ -141,7 +141,7 @@ std::string reason_of(const Plan& plan, const MemoryBudget& budget, const PlanOp
                                     : "the parts that every token reads do not fit into the graphics card's " + amount(budget.vram_bytes) + "; the processor computes everything";
     case Placement::kTooLarge: break;
   }
-  if (options.needs_card) return card_too_small(plan, budget, options);
+  if (plan.gpu.total() > budget.vram_bytes) return card_too_small(plan, budget, options);
   const std::string sizes = amount(all) + " are needed and " + amount(budget.ram_bytes) + " may be used";
   if (plan.most_context > 0 && plan.most_context < options.n_context) return sizes + "; a context of " + std::to_string(plan.most_context) + " tokens would fit";
   return sizes + "; choose a smaller model or quantisation";

@@ -8,6 +8,7 @@ import { LinkDialog } from "../chat/LinkDialog.tsx";
 import { Sidebar } from "../chat/Sidebar.tsx";
 import { Thread } from "../chat/Thread.tsx";
 import { t, useLanguage } from "../i18n/texts.ts";
+import { FailedLoad } from "../models/FailedLoad.tsx";
 import { ModelPicker } from "../models/ModelPicker.tsx";
 import { useModels } from "../models/modelsStore.ts";
 import { openTemplates } from "../templates/templateActions.ts";
@@ -138,6 +139,7 @@ export function App() {
         {sidebarShown && <SidebarColumn />}
         <main className="relative flex min-w-0 flex-1 flex-col">
           <Thread AnswerText={AnswerText} modelName={modelName} beginnings={<Beginnings />} />
+          <FailedLoad />
           <TemplateComposer />
           <Notices />
         </main>

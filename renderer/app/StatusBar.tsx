@@ -1,6 +1,7 @@
 // The bottom line: what the engine does, how fast, with how much memory, and whether anything leaves this machine.
 import { t } from "../i18n/texts.ts";
 import { client } from "../platform/client.ts";
+import { expertsWords } from "../models/FitBadge.tsx";
 import { usePicker } from "../models/pickerStore.ts";
 import { formatBytes } from "../ui/format.ts";
 import { useEngine } from "./engineStore.ts";
@@ -40,6 +41,9 @@ function useStateText(): { readonly text: string; readonly light: string } {
 export function StatusBar() {
   const { status, version } = useEngine();
   const { text, light } = useStateText();
+  const experts = useModels(({ loaded }) =>
+    loaded.state === "ready" ? expertsWords(loaded.experts, loaded.expertsOnGpu) : null,
+  );
   const onEngine = (): void => {
     if (status?.state === "given-up") client.engine.restart({}).catch(reportError);
     else usePicker.setState({ open: true });
@@ -61,7 +65,16 @@ export function StatusBar() {
           })}
         </span>
       )}
-      {status !== null && status.backend !== "" && <span>{status.backend}</span>}
+      {status !== null && status.vramTotalBytes > 0 && (
+        <span title={t("app.vramHelp")}>
+          {t("app.vram", { used: formatBytes(status.vramBytes), total: formatBytes(status.vramTotalBytes) })}
+        </span>
+      )}
+      {status !== null && status.backend !== "" && (
+        <span title={t("app.backendHelp")} data-testid="backend">
+          {[status.backend, experts].filter((words) => words !== null).join(" · ")}
+        </span>
+      )}
       <span className="ml-auto" title={t("app.networkHelp")}>
         {t("app.networkOffline")}
       </span>

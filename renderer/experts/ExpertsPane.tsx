@@ -10,6 +10,7 @@ import { expertTabs, useExpertsView, type ExpertTab } from "./expertsView.ts";
 import { LoadView } from "./LoadView.tsx";
 import { NowView } from "./NowView.tsx";
 import { NumberPicker } from "./NumberPicker.tsx";
+import { PlacesView } from "./PlacesView.tsx";
 import { RepeatsView } from "./RepeatsView.tsx";
 import { SteerView } from "./SteerView.tsx";
 import { TogetherView } from "./TogetherView.tsx";
@@ -77,7 +78,14 @@ function TabBody({ tab, ...view }: View & { readonly tab: ExpertTab }) {
   const { tokens } = useTrace(answers.at(-1)?.id ?? null, refreshesPerSecond);
   switch (tab) {
     case "now":
-      return <NowView trace={trace} tokens={tokens} earlier={earlierAnswers(answers)} />;
+      return (
+        <NowView
+          trace={trace}
+          tokens={tokens}
+          earlier={earlierAnswers(answers)}
+          modelId={answers.at(-1)?.run?.modelId}
+        />
+      );
     case "tokens":
       return <ChosenAnswer {...view} />;
     case "load":
@@ -97,6 +105,8 @@ function TabBody({ tab, ...view }: View & { readonly tab: ExpertTab }) {
       const last = answers.at(-1);
       return last?.run == null ? null : <TopicsView model={last.run} trace={trace} growing={last.generating} />;
     }
+    case "places":
+      return <PlacesView trace={trace} modelId={answers.at(-1)?.run?.modelId} />;
     case "steer": {
       const last = answers.at(-1);
       if (last?.run == null) return null;

@@ -6,6 +6,7 @@ import { formatDecimal, formatPercent } from "../ui/format.ts";
 import type { Counted } from "./counted.ts";
 import type { ExpertPlace } from "./expertTrace.ts";
 import { PixelGrid, type Paint } from "./PixelGrid.tsx";
+import { tierText } from "./tiers.ts";
 import { onTraces } from "./traceStore.ts";
 
 interface HeatMapProps {
@@ -23,6 +24,8 @@ interface HeatMapProps {
   readonly label?: string;
   /** Of a growing answer: what is counted this moment. */
   readonly live?: () => Counted;
+  /** [layers * experts] where each expert is; see tiers.ts. */
+  readonly places?: Uint8Array;
 }
 
 const paintMs = 100;
@@ -129,6 +132,10 @@ export function HeatMap(props: HeatMapProps) {
   };
 
   const share = cell === null || tokens === 0 ? 0 : (counts[cell.layer * experts + cell.expert] ?? 0) / tokens;
+  const words = (at: ExpertPlace): string =>
+    [cellWords(at, share, used / experts), tierText(props.places?.[at.layer * experts + at.expert])]
+      .filter((part) => part !== "")
+      .join(" · ");
   return (
     <div>
       <div className="relative">
@@ -149,7 +156,7 @@ export function HeatMap(props: HeatMapProps) {
         {cell !== null && <Cursor cell={cell} layers={layers} experts={experts} />}
       </div>
       <p role="status" className="mt-1 font-mono text-xs text-muted">
-        {cell === null ? t("experts.grid", { layers, experts }) : cellWords(cell, share, used / experts)}
+        {cell === null ? t("experts.grid", { layers, experts }) : words(cell)}
       </p>
     </div>
   );

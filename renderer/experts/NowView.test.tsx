@@ -1,7 +1,11 @@
 import { render, screen } from "@testing-library/react";
 import { expect, it, vi } from "vitest";
 
-vi.mock("../platform/client.ts", () => ({ client: {}, onConnection: () => () => {}, inBrowser: true }));
+vi.mock("../platform/client.ts", () => ({
+  client: { models: { getPlacement: async () => null } },
+  onConnection: () => () => {},
+  inBrowser: true,
+}));
 vi.stubGlobal("matchMedia", () => ({ matches: false, addEventListener: () => {}, removeEventListener: () => {} }));
 vi.spyOn(HTMLCanvasElement.prototype, "getContext").mockReturnValue(null);
 const { ExpertTrace } = await import("./expertTrace.ts");
@@ -20,6 +24,6 @@ it("divides the totals by the tokens that they cover, also between two refreshes
     textLengths: [1, 1, 1, 1, 1, 1],
     drafted: new Uint8Array(6),
   });
-  render(<NowView trace={trace} tokens={2} earlier={[]} />);
+  render(<NowView trace={trace} tokens={2} earlier={[]} modelId={undefined} />);
   expect(screen.getByRole("img").getAttribute("aria-label")).toContain("tokens: 6");
 });

@@ -1,6 +1,7 @@
 // The heat map and its tables: what the experts do in the chosen window.
 import { memo, useCallback, useEffect, useMemo, useState } from "react";
 import { t } from "../i18n/texts.ts";
+import { usePlacement } from "../platform/placement.ts";
 import { formatDecimal, formatPercent } from "../ui/format.ts";
 import { CellTable } from "./CellTable.tsx";
 import type { Counted } from "./counted.ts";
@@ -11,6 +12,7 @@ import { traceWindows, useExpertsView, type TraceWindow } from "./expertsView.ts
 import { FactTable } from "./FactTable.tsx";
 import { HeatMap } from "./HeatMap.tsx";
 import { meanEntropy, slotsUsed, topExperts } from "./statistics.ts";
+import { tiersOf, tierText } from "./tiers.ts";
 
 const tableRows = 8;
 
@@ -68,6 +70,11 @@ interface NumbersProps {
   readonly counted: Counted;
 }
 
+interface TopExpertsProps extends NumbersProps {
+  /** [layers * experts] where each is; null: not known. */
+  readonly places: Uint8Array | null;
+}
+
 const Summary = memo(function Summary({ trace, counted }: NumbersProps) {
   const { moeLayers: layers, expertCount: experts } = trace;
   return (
@@ -83,17 +90,23 @@ const Summary = memo(function Summary({ trace, counted }: NumbersProps) {
   );
 });
 
-const TopExperts = memo(function TopExperts({ trace, counted }: NumbersProps) {
+const TopExperts = memo(function TopExperts({ trace, counted, places }: TopExpertsProps) {
   const used = counted.choices / Math.max(1, counted.tokens);
   const rows = topExperts(counted.counts, trace.expertCount, used, counted.tokens, tableRows);
   return (
     <FactTable
       caption={t("experts.topTable", { chance: formatPercent(used / trace.expertCount) })}
-      head={[t("experts.expert"), t("experts.tokensColumn"), t("experts.timesUniformLong")]}
+      head={[
+        t("experts.expert"),
+        t("experts.tokensColumn"),
+        t("experts.timesUniformLong"),
+        ...(places === null ? [] : [t("experts.where")]),
+      ]}
       rows={rows.map(({ layer, expert, share, timesUniform }) => [
         `L${layer} E${expert}`,
         formatPercent(share),
         formatDecimal(timesUniform, 1),
+        ...(places === null ? [] : [tierText(places[layer * trace.expertCount + expert])]),
       ])}
     />
   );
@@ -104,9 +117,12 @@ interface NowViewProps {
   readonly tokens: number;
   /** Messages of the thread before the answer of `trace`, by the same model. */
   readonly earlier: readonly string[];
+  /** Of the model that wrote it. */
+  readonly modelId: string | undefined;
 }
 
-export function NowView({ trace, tokens, earlier }: NowViewProps) {
+export function NowView({ trace, tokens, earlier, modelId }: NowViewProps) {
+  const places = usePlacement((placement) => tiersOf(placement, modelId, trace));
   const { window: windowId, logScale } = useExpertsView();
   const window = traceWindows.find(({ id }) => id === windowId) ?? traceWindows[2];
   const { counted, live } = useCounted(window, trace, tokens, earlier);
@@ -124,6 +140,7 @@ export function NowView({ trace, tokens, earlier }: NowViewProps) {
         tokens={counted.tokens}
         logScale={logScale}
         live={live}
+        {...(places === null ? {} : { places })}
       />
       <label className="flex items-center gap-2 text-[13px]">
         <input
@@ -133,7 +150,7 @@ export function NowView({ trace, tokens, earlier }: NowViewProps) {
         />
         {t("experts.logScale")}
       </label>
-      <TopExperts trace={trace} counted={counted} />
+      <TopExperts trace={trace} counted={counted} places={places} />
       <CellTable counted={counted} layers={layers} experts={experts} />
     </>
   );

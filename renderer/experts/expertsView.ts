@@ -11,7 +11,17 @@ export const traceWindows = [
 ] as const;
 export type TraceWindow = (typeof traceWindows)[number];
 
-export const expertTabs = ["now", "tokens", "load", "repeats", "together", "words", "topics", "steer"] as const;
+export const expertTabs = [
+  "now",
+  "tokens",
+  "load",
+  "repeats",
+  "together",
+  "words",
+  "topics",
+  "steer",
+  "places",
+] as const;
 export type ExpertTab = (typeof expertTabs)[number];
 
 export interface ChosenToken {

@@ -1,11 +1,22 @@
 // Which numbers a tab exports, as it is set now.
 import type { Counted } from "./counted.ts";
 import { conversationCounts } from "./countsStore.ts";
+import { lastPlacement } from "../platform/placement.ts";
 import type { ShownAnswer } from "./ExpertsPane.tsx";
 import type { ExpertTrace } from "./expertTrace.ts";
 import { traceWindows, useExpertsView, type ExpertTab } from "./expertsView.ts";
+import { tiersOf } from "./tiers.ts";
 import { traceOf } from "./traceStore.ts";
-import { loadData, nowData, repeatsData, togetherData, tokensData, wordsData, type ViewData } from "./viewData.ts";
+import {
+  loadData,
+  nowData,
+  placesData,
+  repeatsData,
+  togetherData,
+  tokensData,
+  wordsData,
+  type ViewData,
+} from "./viewData.ts";
 
 interface Shown {
   readonly trace: ExpertTrace;
@@ -69,6 +80,10 @@ export const dataOfTab: Readonly<Record<ExpertTab, ((shown: Shown) => Promise<Vi
     });
     const { moeLayers, expertCount } = shown.trace;
     return wordsData(sourceOf(shown), texts, Math.min(layer, moeLayers - 1), Math.min(expert, expertCount - 1));
+  },
+  async places(shown) {
+    const cells = tiersOf(lastPlacement(), shown.answers.at(-1)?.run?.modelId, shown.trace);
+    return placesData(sourceOf(shown), cells ?? new Uint8Array());
   },
   topics: null,
   steer: null,

@@ -13,6 +13,7 @@ import {
   repeats,
   specialisation,
 } from "./statistics.ts";
+import { tiers } from "./tiers.ts";
 import { wordsOf, type TracedText } from "./words.ts";
 
 export type Cell = string | number;
@@ -113,6 +114,34 @@ export function tokensData(source: Source): ViewData {
       kind: "experts",
       rowName: "layer",
       columnName: "token",
+    },
+  };
+}
+
+/** @param cells [layers * experts] index into `tiers`; empty: not known. */
+export function placesData(source: Source, cells: Uint8Array): ViewData {
+  const { moeLayers, expertCount, tokens } = source.trace;
+  return {
+    view: "experts-places",
+    facts: {
+      ...shapeFacts(source),
+      layer: "all",
+      tokens,
+      formula: "where the weights are now: vram on the card, ram in memory, disk less than half of them in memory",
+    },
+    columns: ["layer", "expert", "place"],
+    rows: Array.from(cells, (tier, cell) => [
+      Math.floor(cell / expertCount),
+      cell % expertCount,
+      tiers[tier]?.name ?? "",
+    ]),
+    grid: {
+      rows: moeLayers,
+      columns: expertCount,
+      values: Array.from(cells, (tier) => tiers[tier]?.fill ?? 0),
+      kind: "ramp",
+      rowName: "layer",
+      columnName: "expert",
     },
   };
 }

@@ -8,7 +8,7 @@ import { t } from "../i18n/texts.ts";
 import { client, inBrowser } from "../platform/client.ts";
 import { updateSettings, useSettings } from "../platform/settingsStore.ts";
 import { Button } from "../ui/Button.tsx";
-import { fieldLook, NumberRow, Row } from "./rows.tsx";
+import { fieldLook, NumberRow, Row } from "../ui/rows.tsx";
 
 interface Subject {
   readonly id: string;

@@ -6,7 +6,8 @@ import { t } from "../i18n/texts.ts";
 import { Modal } from "../ui/Modal.tsx";
 import { AboutRows } from "./AboutRows.tsx";
 import { DraftingRows } from "./DraftingRows.tsx";
-import { fieldLook, NumberRow, Row } from "./rows.tsx";
+import { fieldLook, NumberRow, Row } from "../ui/rows.tsx";
+import { deviceName } from "../platform/deviceName.ts";
 import { updateSettings, useSettings } from "../platform/settingsStore.ts";
 
 interface ChoiceProps<K extends keyof Settings> {
@@ -16,7 +17,7 @@ interface ChoiceProps<K extends keyof Settings> {
   readonly options: readonly (readonly [Settings[K] & string, string])[];
 }
 
-function Choice<K extends "language" | "theme" | "sendWith" | "chatTemplate">({
+function Choice<K extends "language" | "theme" | "sendWith" | "chatTemplate" | "device">({
   name,
   label,
   help,
@@ -186,6 +187,12 @@ export function SettingsDialog({ open, onClose }: { readonly open: boolean; onCl
         <SamplerRows />
       </Section>
       <Section title={t("settings.engine")}>
+        <Choice
+          name="device"
+          label={t("settings.device")}
+          help={t("settings.deviceHelp")}
+          options={(["auto", "cpu", "gpu"] as const).map((device) => [device, deviceName(device)])}
+        />
         <NumberRow
           label={t("settings.threads")}
           help={t("settings.threadsHelp")}

@@ -46,7 +46,7 @@ test("cells are read with the arrow keys", async ({ conclaveApp: { page } }) => 
   await heatMap(page).focus();
   await page.keyboard.press("ArrowRight");
   await page.keyboard.press("ArrowDown");
-  await expect(experts(page).getByRole("status")).toHaveText(/^L1 E1: [\d.]+ %, [\d.]+× uniform$/);
+  await expect(experts(page).getByRole("status")).toHaveText(/^L1 E1: [\d.]+ %, [\d.]+× uniform · ▄ RAM$/);
 });
 
 test("words take the colour of their first expert, which differs by layer, and keep it after a restart", async ({
@@ -162,7 +162,7 @@ test("every view is saved as numbers and as a picture", async ({ conclaveApp: { 
     expect((await offered).suggestedFilename()).toMatch(new RegExp(`^experts-\\w+\\.${format.toLowerCase()}$`));
     return readFile(file);
   };
-  for (const view of ["Now", "Tokens", "Load", "Repeats", "Together", "Words"]) {
+  for (const view of ["Now", "Tokens", "Load", "Repeats", "Together", "Words", "Places"]) {
     await experts(page).getByRole("tab", { name: view }).click();
     const csv = (await save("CSV")).toString();
     expect(csv).toMatch(/^# model: Conclave Tiny\r\n(# .+\r\n)*# formula: .+\r\n/);

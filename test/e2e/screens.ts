@@ -50,6 +50,15 @@ export const screens: readonly Screen[] = [
   dialogByKeys("commands", "Control+p"),
   dialogByKeys("models", "Control+l"),
   {
+    name: "load-sheet",
+    open: async (page, t) => {
+      await page.keyboard.press("Control+l");
+      await page.getByRole("button", { name: t("models.optionsOf", { name: "Conclave Tiny" }) }).click();
+      await page.getByRole("dialog").getByRole("img").first().waitFor();
+    },
+    close: noDialog,
+  },
+  {
     name: "templates",
     open: async (page, t) => {
       await page.keyboard.press("Control+p");
@@ -137,13 +146,20 @@ export const screens: readonly Screen[] = [
 ];
 
 /** The expert panel's other views, over the answer that is open. They show single words of the model's, so no language can be told from them. */
-const expertViews: readonly Screen[] = ["tokens", "load", "repeats", "together", "words", "topics", "steer"].map(
-  (name) => ({
-    name: `experts-${name}`,
-    open: (page, t) => expertTab(page, t, name),
-    close: (page, t) => expertTab(page, t, "now"),
-  }),
-);
+const expertViews: readonly Screen[] = [
+  "tokens",
+  "load",
+  "repeats",
+  "together",
+  "words",
+  "topics",
+  "steer",
+  "places",
+].map((name) => ({
+  name: `experts-${name}`,
+  open: (page, t) => expertTab(page, t, name),
+  close: (page, t) => expertTab(page, t, "now"),
+}));
 
 /** All of them, where what is judged does not depend on words. */
 export const everyScreen: readonly Screen[] = screens.flatMap((screen) =>
