@@ -139,8 +139,10 @@ struct Level {
   std::string name;
   std::unique_ptr<Ops> ops;
   bool exact;
+  bool gpu = false;   // whose kernels for more rows than kSameBitsRows add up in another order
   bool thin = false;   // leaves the largest cases to the level beside it
 };
+inline constexpr int64_t kSameBitsRows = 32;
 inline std::vector<Level>& levels() {
   static std::vector<Level> all = [] {
     std::vector<Level> out;
@@ -148,14 +150,14 @@ inline std::vector<Level>& levels() {
     for (const char* name : {"portable", "avx2", "avx512"})
       if (const Kernels* kernels = find_kernels(name)) out.push_back({name, make_cpu_ops_with({2, Precision::kFast}, *kernels), false});
 #if !defined(__SANITIZE_THREAD__)   // which loses its way when a kernel changes stacks
-    out.push_back({"cuda-on-host", std::make_unique<MirroredOps>(gpu::make_gpu_ops(gpu_host::make_host_device("cuda-on-host"))), false});
-    out.push_back({"metal-on-host", std::make_unique<MirroredOps>(gpu::make_gpu_ops(gpu_host::make_metal_host_device("metal-on-host"))), false, true});
+    out.push_back({"cuda-on-host", std::make_unique<MirroredOps>(gpu::make_gpu_ops(gpu_host::make_host_device("cuda-on-host"))), false, true});
+    out.push_back({"metal-on-host", std::make_unique<MirroredOps>(gpu::make_gpu_ops(gpu_host::make_metal_host_device("metal-on-host"))), false, true, true});
 #endif
     if (std::getenv("CONCLAVE_TEST_CUDA")) {
       std::string why;
       std::unique_ptr<Ops> ops = make_cuda_ops(why);
       CHECK_MSG(ops != nullptr, "CONCLAVE_TEST_CUDA asks for the graphics card, but " + why);
-      out.push_back({"cuda", std::make_unique<MirroredOps>(std::move(ops)), false});
+      out.push_back({"cuda", std::make_unique<MirroredOps>(std::move(ops)), false, true});
     }
     return out;
   }();

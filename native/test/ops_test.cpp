@@ -7,6 +7,7 @@
 #include "ops_perf.h"
 
 #include "base/error.h"
+#include "ops/gpu/pick_config.h"
 
 using namespace conclave;
 using namespace conclave::test;
@@ -55,6 +56,38 @@ TEST("matmul: every format and level, on odd shapes") {
   for (const Level& level : levels())
     for (const FormatCase& format : formats())
       for (const MatmulCase& shape : kMatmulCases) check_matmul(level, format.type, shape);
+}
+
+const MatmulCase kManyRows[] = {
+    {33, 256, 136, "the first number of rows for matrix fragments, and a second tile of eight outputs"},
+    {65, 512, 24, "a tile of rows and one, fewer outputs than a tile"},
+    {129, 256, 3, "more tiles of rows, three outputs"},
+};
+
+TEST("matmul: many rows in every format, as matrix fragments multiply them") {
+  for (const Level& level : levels()) {
+    if (!level.gpu) continue;
+    for (const FormatCase& format : formats())
+      for (const MatmulCase& shape : kManyRows) check_matmul(level, format.type, shape);
+    check_matmul(level, DType::kF16, {40, 67, 20, "rows of halves that begin between words"});
+    check_matmul(level, DType::kBF16, {40, 40, 20, "rows that do not fill a step"});
+    check_matmul(level, DType::kQ5_1, {40, 96, 20, "an odd number of blocks"});
+
+    OwnedWeight weight = random_weight(DType::kQ4_K, 1, 40, 512);
+    OwnedTensor x(kSameBitsRows + 1, 512), out(kSameBitsRows + 1, 40, false), few(kSameBitsRows, 40, false);
+    MatmulOutput output{out.view, &weight.view, nullptr, 1.f, false};
+    level.ops->matmul(x.view, {&output, 1});
+    output.out = few.view;
+    level.ops->matmul(x.view.rows(0, kSameBitsRows), {&output, 1});
+    CHECK_MSG(!same_bits(few.values.data(), out.values.data(), 40), level.name + ": the same kernel multiplied one row more");
+  }
+}
+
+TEST("matmul: when matrix fragments are worth it") {
+  using gpu::pick_product;
+  for (int64_t n = 1; n <= gpu::kMostExactRows; ++n) CHECK(!pick_product(n, static_cast<double>(n), 33).tiles);
+  CHECK(!pick_product(32, 32, 33).tiles && pick_product(33, 33, 33).tiles);
+  CHECK(!pick_product(256, 256 * 2 / 160.0, 33).tiles && pick_product(256, 256 * 8 / 128.0, 33).tiles);
 }
 
 // ---- feed-forwards -----------------------------------------------------------------------------------------------
@@ -126,7 +159,7 @@ void check_moe(const Level& level, const FfnCase& c) {
   check_distance(distance, level.exact || plain ? kArithmetic : 3 * kActivations, level.name + " moe_ffn, " + c.why);
 
   // Speculative verification leans on this: a row alone gives the bits it gives in a batch.
-  if (level.exact) return;
+  if (level.exact || (level.gpu && c.n > kSameBitsRows)) return;
   OwnedTensor alone(1, c.d);
   for (int64_t r = 0; r < c.n; r += c.n > 40 ? 51 : 1) {
     std::memcpy(alone.view.f32(), before.view.f32(r), static_cast<size_t>(c.d) * 4);
@@ -138,6 +171,45 @@ void check_moe(const Level& level, const FfnCase& c) {
 TEST("moe_ffn: types, shapes and activations, and a row alone has the same bits as in a batch") {
   for (const Level& level : levels())
     for (const FfnCase& c : kFfnCases) check_moe(level, c);
+}
+
+/// Experts with 0, 1, 17 and 70 rows, and for each row one of three more.
+void check_moe_tiles(const Level& level, DType gate, DType down, int64_t d, int64_t d_ff, Activation activation, bool biases, bool accumulate) {
+  constexpr int64_t kRows = 88, kSlots = 2;
+  const FfnFixture ffn({kRows, d, d_ff, 7, kSlots, gate, down, activation, biases, ""});
+  OwnedTensor x(kRows, d), out(kRows, d), weights(kRows, kSlots);
+  std::vector<int32_t> ids;
+  for (int64_t r = 0; r < kRows; ++r) {
+    const int32_t first = r % 5 == 2 && r > 2 ? 2 : r == 1 ? 1 : 3, second = 4 + static_cast<int32_t>(r % 3);
+    ids.insert(ids.end(), {r % 2 == 0 ? first : second, r % 2 == 0 ? second : first});
+  }
+  weights.view.f32(9)[0] = 0.f;
+  std::vector<std::vector<double>> expected;
+  for (int64_t r = 0; r < kRows; ++r) expected.push_back(accumulate ? row_of(out.view, r) : std::vector<double>(static_cast<size_t>(d), 0.0));
+  level.ops->moe_ffn({out.view, x.view, {ids.data(), DType::kI32, kRows, kSlots, kSlots}, weights.view, ffn.view(), activation, 0.5f, accumulate});
+  Distance distance;
+  for (int64_t r = 0; r < kRows; r += r < 10 ? 1 : 11) {
+    std::vector<double>& row = expected[static_cast<size_t>(r)];
+    for (int64_t j = 0; j < kSlots; ++j) {
+      const std::vector<double> y = ffn.apply(ids[static_cast<size_t>(r * kSlots + j)], row_of(x.view, r), activation);
+      for (size_t i = 0; i < row.size(); ++i) row[i] += 0.5 * static_cast<double>(weights.view.f32(r)[j]) * y[i];
+    }
+    for (size_t i = 0; i < row.size(); ++i) distance.add(out.view.f32(r)[i], row[i]);
+  }
+  check_distance(distance, level.exact || (is_plain(gate) && is_plain(down)) ? kArithmetic : 3 * kActivations,
+                 level.name + " moe_ffn in tiles, " + type_name(gate) + " into " + type_name(down));
+}
+
+TEST("moe_ffn: experts with 0, 1, 17 and 70 rows, as matrix fragments multiply them") {
+  for (const Level& level : levels()) {
+    if (!level.gpu) continue;
+    check_moe_tiles(level, DType::kQ4_K, DType::kQ6_K, 256, 256, Activation::kSilu, false, true);
+    check_moe_tiles(level, DType::kMXFP4, DType::kMXFP4, 96, 160, Activation::kClampedSwiglu, true, false);
+    check_moe_tiles(level, DType::kQ8_0, DType::kF16, 64, 40, Activation::kSilu, false, false);
+    check_moe_tiles(level, DType::kBF16, DType::kQ4_0, 40, 32, Activation::kGeluTanh, true, true);
+    check_moe_tiles(level, DType::kF16, DType::kBF16, 40, 24, Activation::kSilu, true, true);
+    check_moe_tiles(level, DType::kF32, DType::kQ5_1, 64, 64, Activation::kSilu, false, true);
+  }
 }
 
 /// Rows whose slots weigh nothing: some of them, the same expert again (a steered row that takes fewer), or all.
@@ -167,7 +239,7 @@ void check_moe_zeros(const Level& level, int64_t n, DType type, bool accumulate)
 
 TEST("moe_ffn: slots of weight 0 count for nothing, be they a row's only ones or an expert that it has already") {
   for (const Level& level : levels())
-    for (const int64_t n : {1, 4, 9})
+    for (const int64_t n : {1, 4, 9, 35})
       for (const DType type : {DType::kF32, DType::kQ8_0})
         for (const bool accumulate : {false, true}) check_moe_zeros(level, n, type, accumulate);
 }
@@ -179,20 +251,24 @@ TEST("moe_ffn: one row after the other, as the measure of what grouping saves") 
   for (const FfnCase& c : kFfnCases) check_moe(level, c);
 }
 
+void check_dense(const Level& level, const FfnCase& c) {
+  const FfnFixture ffn(c);
+  OwnedTensor x(c.n, c.d), out(c.n, c.d);
+  OwnedWeight output_gate = random_weight(DType::kF32, 1, 1, c.d);
+  level.ops->dense_ffn({out.view, x.view, ffn.view(), c.activation, 0.25f, false, &output_gate.view});
+  Distance distance;
+  for (int64_t r = 0; r < c.n; r += c.n > 10 ? 9 : 1) {
+    const std::vector<double> xs = row_of(x.view, r), y = ffn.apply(0, xs, c.activation);
+    const double gate = 0.25 / (1 + std::exp(-dot(weight_row(output_gate.view, 0), xs)));
+    for (int64_t i = 0; i < c.d; ++i) distance.add(out.view.f32(r)[i], gate * y[static_cast<size_t>(i)]);
+  }
+  check_distance(distance, level.exact ? kArithmetic : 3 * kActivations, level.name + " dense_ffn, " + c.why);
+}
+
 TEST("dense_ffn: scale, output gate, overwriting") {
-  const FfnCase c{3, 256, 512, 1, 1, DType::kQ8_0, DType::kQ8_0, Activation::kSilu, false, ""};
   for (const Level& level : levels()) {
-    const FfnFixture ffn(c);
-    OwnedTensor x(c.n, c.d), out(c.n, c.d);
-    OwnedWeight output_gate = random_weight(DType::kF32, 1, 1, c.d);
-    level.ops->dense_ffn({out.view, x.view, ffn.view(), c.activation, 0.25f, false, &output_gate.view});
-    Distance distance;
-    for (int64_t r = 0; r < c.n; ++r) {
-      const std::vector<double> xs = row_of(x.view, r), y = ffn.apply(0, xs, c.activation);
-      const double gate = 0.25 / (1 + std::exp(-dot(weight_row(output_gate.view, 0), xs)));
-      for (int64_t i = 0; i < c.d; ++i) distance.add(out.view.f32(r)[i], gate * y[static_cast<size_t>(i)]);
-    }
-    check_distance(distance, level.exact ? kArithmetic : 3 * kActivations, level.name + " dense_ffn");
+    check_dense(level, {3, 256, 512, 1, 1, DType::kQ8_0, DType::kQ8_0, Activation::kSilu, false, "few rows"});
+    check_dense(level, {70, 256, 128, 1, 1, DType::kQ5_K, DType::kQ8_0, Activation::kSilu, true, "many rows, biases"});
   }
 }
 

@@ -200,18 +200,20 @@ uint64_t workspace_bytes(const ModelSpec& spec, const PlanOptions& options) {
 }
 
 uint64_t gpu_scratch_bytes(const ModelSpec& spec, const PlanOptions& options) {
-  int64_t widest = spec.d_model, hidden = 0, attended = 0;
+  int64_t widest = spec.d_model, hidden = 0, attended = 0, chosen = 0;
   for (const LayerSpec& layer : spec.layers) {
     const AttentionSpec& a = layer.attention;
     const FfnSpec& ffn = layer.ffn;
     widest = std::max({widest, int64_t{a.n_heads} * std::max(a.d_k, a.d_v), 2 * int64_t{a.n_kv_heads} * a.d_k + int64_t{a.n_heads} * a.d_v});
     hidden = std::max({hidden, std::max(1, ffn.n_experts_used) * int64_t{ffn.d_ff}, int64_t{ffn.d_ff_shared}, int64_t{ffn.d_ff_beside}});
     attended = std::max(attended, int64_t{a.n_heads} * a.d_v);
+    if (ffn.kind == FfnKind::kMoe) chosen = std::max(chosen, int64_t{ffn.n_experts_used});
   }
-  // Codes in two terms and their scales, hidden values as floats, choices; partial results of attention for as many blocks as keep a card busy.
+  // Codes in two terms and their scales, hidden values as floats, what each expert makes of a row, choices; partial results of attention
+  // for as many blocks as keep a card busy.
   constexpr int64_t kBlocks = 2 * 192, kQueries = 8, kRunKeys = 256;
   const int64_t rows = options.max_rows, parts = static_cast<int64_t>(std::bit_ceil(static_cast<uint64_t>(options.n_context / kRunKeys + 1)));
-  const int64_t per_row = widest * 3 + hidden * 4 + attended * 4 + 64 * 1024;
+  const int64_t per_row = widest * 3 + hidden * 4 + chosen * spec.d_model * 4 + attended * 4 + 64 * 1024;
   int64_t partial = 0;
   for (const LayerSpec& layer : spec.layers) partial = std::max(partial, kBlocks * kQueries * parts * (layer.attention.d_v + 2) * 4);
   return static_cast<uint64_t>(rows * per_row + partial) * 5 / 4;

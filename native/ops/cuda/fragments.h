@@ -55,6 +55,18 @@ CONCLAVE_DEVICE void mma(int (&d)[4], const uint32_t (&a)[4], const uint32_t (&b
 #endif
 }
 
+/// The same of 16 values: words k and k + 1 of a left side, one of a right one.
+CONCLAVE_DEVICE void mma_half(int (&d)[4], uint32_t upper, uint32_t lower, uint32_t b, int c) {
+#if __CUDA_ARCH__ >= 800
+  asm("mma.sync.aligned.m16n8k16.row.col.s32.s8.s8.s32 {%0, %1, %2, %3}, {%4, %5}, {%6}, {%7, %7, %7, %7};"
+      : "=r"(d[0]), "=r"(d[1]), "=r"(d[2]), "=r"(d[3])
+      : "r"(upper), "r"(lower), "r"(b), "r"(c));
+#else
+  asm("mma.sync.aligned.m8n8k16.row.col.s32.s8.s8.s32 {%0, %1}, {%2}, {%3}, {%4, %4};" : "=r"(d[0]), "=r"(d[1]) : "r"(upper), "r"(b), "r"(c));
+  asm("mma.sync.aligned.m8n8k16.row.col.s32.s8.s8.s32 {%0, %1}, {%2}, {%3}, {%4, %4};" : "=r"(d[2]), "=r"(d[3]) : "r"(lower), "r"(b), "r"(c));
+#endif
+}
+
 CONCLAVE_DEVICE uint32_t two_halves(float low, float high) { return static_cast<uint32_t>(f16_bits(low)) | static_cast<uint32_t>(f16_bits(high)) << 16; }
 
 }  // namespace ptx
@@ -73,6 +85,9 @@ CONCLAVE_DEVICE void multiply_add(IntTile& tile, const Bytes16x32& left, const B
 }
 CONCLAVE_DEVICE void multiply(IntTile& tile, const Bytes16x32& left, const Bytes8x32& right) {
   ptx::mma(tile.v, left.part, right.part, kTileBias, kTileBias, kTileBias, kTileBias);
+}
+CONCLAVE_DEVICE void multiply_half(IntTile& tile, const Bytes16x32& left, const Bytes8x32& right, int half) {
+  ptx::mma_half(tile.v, left.part[2 * half], left.part[2 * half + 1], right.part[half], kTileBias);
 }
 CONCLAVE_DEVICE void multiply_add(FloatTile& tile, const Halves16x16& left, const Halves8x16& right) {
 #if __CUDA_ARCH__ >= 800

@@ -33,6 +33,8 @@ template <class T>
 CONCLAVE_DEVICE uintptr_t address_of(T* p) { return reinterpret_cast<uintptr_t>(p); }
 template <class U, class T>
 CONCLAVE_DEVICE U load_as(T* p) { return *reinterpret_cast<const U*>(p); }
+template <class U, class T>
+CONCLAVE_DEVICE void store_as(T* p, const U& value) { *reinterpret_cast<U*>(p) = value; }
 
 CONCLAVE_DEVICE void block_barrier() { __syncthreads(); }
 CONCLAVE_DEVICE void warp_barrier() { __syncwarp(); }

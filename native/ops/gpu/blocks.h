@@ -7,6 +7,7 @@
 
 namespace conclave::gpu::CONCLAVE_DIALECT {
 
+// Formats have a scale for each kScaled values, and a unit's runs lie in blocks of 32 that are kApart from one another.
 struct Unit {
   uint32_t codes[8];   // signed bytes: of the first run in codes[0..3], of the second in codes[4..7]
   float scale[2];
@@ -80,7 +81,7 @@ CONCLAVE_DEVICE void in_one_block(int unit_index, float scale, CONCLAVE_THREAD U
 }
 
 struct Q4_0 {
-  static CONCLAVE_CONSTANT int kValues = 32, kBytes = 18;
+  static CONCLAVE_CONSTANT int kValues = 32, kBytes = 18, kScaled = 32, kApart = 1;
   static CONCLAVE_CONSTANT bool kHasMin = false;
   static CONCLAVE_DEVICE void load(Global<const uint8_t> row, int index, CONCLAVE_THREAD Unit& unit) {
     const Global<const uint8_t> block = row + int64_t{index} * kBytes;
@@ -92,7 +93,7 @@ struct Q4_0 {
 };
 
 struct Q4_1 {
-  static CONCLAVE_CONSTANT int kValues = 32, kBytes = 20;
+  static CONCLAVE_CONSTANT int kValues = 32, kBytes = 20, kScaled = 32, kApart = 1;
   static CONCLAVE_CONSTANT bool kHasMin = true;
   static CONCLAVE_DEVICE void load(Global<const uint8_t> row, int index, CONCLAVE_THREAD Unit& unit) {
     const Global<const uint8_t> block = row + int64_t{index} * kBytes;
@@ -108,7 +109,7 @@ CONCLAVE_DEVICE void add_fifth_bits(uint32_t bits, CONCLAVE_THREAD Unit& unit) {
 }
 
 struct Q5_0 {
-  static CONCLAVE_CONSTANT int kValues = 32, kBytes = 22;
+  static CONCLAVE_CONSTANT int kValues = 32, kBytes = 22, kScaled = 32, kApart = 1;
   static CONCLAVE_CONSTANT bool kHasMin = false;
   static CONCLAVE_DEVICE void load(Global<const uint8_t> row, int index, CONCLAVE_THREAD Unit& unit) {
     const Global<const uint8_t> block = row + int64_t{index} * kBytes;
@@ -121,7 +122,7 @@ struct Q5_0 {
 };
 
 struct Q5_1 {
-  static CONCLAVE_CONSTANT int kValues = 32, kBytes = 24;
+  static CONCLAVE_CONSTANT int kValues = 32, kBytes = 24, kScaled = 32, kApart = 1;
   static CONCLAVE_CONSTANT bool kHasMin = true;
   static CONCLAVE_DEVICE void load(Global<const uint8_t> row, int index, CONCLAVE_THREAD Unit& unit) {
     const Global<const uint8_t> block = row + int64_t{index} * kBytes;
@@ -133,7 +134,7 @@ struct Q5_1 {
 };
 
 struct Q8_0 {
-  static CONCLAVE_CONSTANT int kValues = 32, kBytes = 34;
+  static CONCLAVE_CONSTANT int kValues = 32, kBytes = 34, kScaled = 32, kApart = 1;
   static CONCLAVE_CONSTANT bool kHasMin = false;
   static CONCLAVE_DEVICE void load(Global<const uint8_t> row, int index, CONCLAVE_THREAD Unit& unit) {
     const Global<const uint8_t> block = row + int64_t{index} * kBytes;
@@ -148,7 +149,7 @@ struct Q8_0 {
 };
 
 struct IQ4_NL {
-  static CONCLAVE_CONSTANT int kValues = 32, kBytes = 18;
+  static CONCLAVE_CONSTANT int kValues = 32, kBytes = 18, kScaled = 32, kApart = 1;
   static CONCLAVE_CONSTANT bool kHasMin = false;
   static CONCLAVE_DEVICE void load(Global<const uint8_t> row, int index, CONCLAVE_THREAD Unit& unit) {
     const Global<const uint8_t> block = row + int64_t{index} * kBytes;
@@ -159,7 +160,7 @@ struct IQ4_NL {
 };
 
 struct MXFP4 {
-  static CONCLAVE_CONSTANT int kValues = 32, kBytes = 17;
+  static CONCLAVE_CONSTANT int kValues = 32, kBytes = 17, kScaled = 32, kApart = 1;
   static CONCLAVE_CONSTANT bool kHasMin = false;
   static CONCLAVE_DEVICE void load(Global<const uint8_t> row, int index, CONCLAVE_THREAD Unit& unit) {
     const Global<const uint8_t> block = row + int64_t{index} * kBytes;
@@ -183,7 +184,7 @@ CONCLAVE_DEVICE void two_bits(CONCLAVE_THREAD const Words4& first, CONCLAVE_THRE
 }
 
 struct Q2_K {
-  static CONCLAVE_CONSTANT int kValues = 256, kBytes = 84;
+  static CONCLAVE_CONSTANT int kValues = 256, kBytes = 84, kScaled = 16, kApart = 1;
   static CONCLAVE_CONSTANT bool kHasMin = true;
   static CONCLAVE_DEVICE void load(Global<const uint8_t> row, int index, CONCLAVE_THREAD Unit& unit) {
     const Global<const uint8_t> block = super_block<kBytes>(row, index);
@@ -201,7 +202,7 @@ struct Q2_K {
 };
 
 struct Q3_K {
-  static CONCLAVE_CONSTANT int kValues = 256, kBytes = 110;
+  static CONCLAVE_CONSTANT int kValues = 256, kBytes = 110, kScaled = 16, kApart = 1;
   static CONCLAVE_CONSTANT bool kHasMin = false;
   static CONCLAVE_DEVICE void load(Global<const uint8_t> row, int index, CONCLAVE_THREAD Unit& unit) {
     const Global<const uint8_t> block = super_block<kBytes>(row, index);
@@ -247,7 +248,7 @@ CONCLAVE_DEVICE void k_runs(Global<const uint8_t> block, int index, CONCLAVE_THR
 }
 
 struct Q4_K {
-  static CONCLAVE_CONSTANT int kValues = 256, kBytes = 144;
+  static CONCLAVE_CONSTANT int kValues = 256, kBytes = 144, kScaled = 32, kApart = 1;
   static CONCLAVE_CONSTANT bool kHasMin = true;
   static CONCLAVE_DEVICE void load(Global<const uint8_t> row, int index, CONCLAVE_THREAD Unit& unit) {
     const Global<const uint8_t> block = super_block<kBytes>(row, index);
@@ -257,7 +258,7 @@ struct Q4_K {
 };
 
 struct Q5_K {
-  static CONCLAVE_CONSTANT int kValues = 256, kBytes = 176;
+  static CONCLAVE_CONSTANT int kValues = 256, kBytes = 176, kScaled = 32, kApart = 1;
   static CONCLAVE_CONSTANT bool kHasMin = true;
   static CONCLAVE_DEVICE void load(Global<const uint8_t> row, int index, CONCLAVE_THREAD Unit& unit) {
     const Global<const uint8_t> block = super_block<kBytes>(row, index);
@@ -271,7 +272,7 @@ struct Q5_K {
 };
 
 struct Q6_K {
-  static CONCLAVE_CONSTANT int kValues = 256, kBytes = 210;
+  static CONCLAVE_CONSTANT int kValues = 256, kBytes = 210, kScaled = 16, kApart = 2;
   static CONCLAVE_CONSTANT bool kHasMin = false;
   static CONCLAVE_DEVICE void load(Global<const uint8_t> row, int index, CONCLAVE_THREAD Unit& unit) {
     const Global<const uint8_t> block = super_block<kBytes>(row, index);
@@ -292,7 +293,7 @@ struct Q6_K {
 };
 
 struct IQ4_XS {
-  static CONCLAVE_CONSTANT int kValues = 256, kBytes = 136;
+  static CONCLAVE_CONSTANT int kValues = 256, kBytes = 136, kScaled = 32, kApart = 1;
   static CONCLAVE_CONSTANT bool kHasMin = false;
   static CONCLAVE_DEVICE void load(Global<const uint8_t> row, int index, CONCLAVE_THREAD Unit& unit) {
     const Global<const uint8_t> block = super_block<kBytes>(row, index);
@@ -312,10 +313,15 @@ struct F32 {
 struct F16 {
   static CONCLAVE_CONSTANT int kValues = 1, kBytes = 2;
   static CONCLAVE_DEVICE float value(Global<const uint8_t> p) { return f16_value(load_as<uint16_t>(p)); }
+  static CONCLAVE_DEVICE uint32_t two_halves(uint32_t two) { return two; }
 };
 struct BF16 {
   static CONCLAVE_CONSTANT int kValues = 1, kBytes = 2;
   static CONCLAVE_DEVICE float value(Global<const uint8_t> p) { return bf16_value(load_as<uint16_t>(p)); }
+  static CONCLAVE_DEVICE uint32_t two_halves(uint32_t two) {
+    const uint32_t low = f16_bits(bf16_value(static_cast<uint16_t>(two))), high = f16_bits(bf16_value(static_cast<uint16_t>(two >> 16)));
+    return low | high << 16;
+  }
 };
 
 template <class Format>

@@ -53,10 +53,12 @@ struct SortPairs {
       *Global<int32_t>(args.pairs.n_active) = sums[p.index] >> 20;
     }
     block_barrier();
+    const Global<int32_t> place = args.pairs.place;
     for (int i = p.index; i < n_pairs; i += kThreads) {
       const int r = i / args.k, slot = i % args.k, e = expert_of(args, experts, weights, i);
+      const int to = e < 0 ? -1 : atomic_add(counts + e, 1);   // any order within an expert: its pairs do not meet
+      if (place) place[i] = to;
       if (e < 0) continue;
-      const int to = atomic_add(counts + e, 1);   // any order within an expert: its pairs do not meet
       row[to] = r;
       weight[to] = weights[r * args.weight_stride + slot] * args.scale;
     }

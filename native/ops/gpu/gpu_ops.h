@@ -8,6 +8,7 @@
 #include <tuple>
 #include <vector>
 
+#include "base/debug_switches.h"
 #include "ops/gpu/gpu_device.h"
 #include "ops/gpu/kernel_args.h"
 
@@ -91,7 +92,9 @@ struct GpuContext {
   Staging staging;
   LaunchList list;         // not yet given to the device
   Scratch codes{*this}, scales{*this}, hidden_codes{*this}, hidden_scales{*this}, hidden{*this}, pair_row{*this}, pair_weight{*this}, pair_first{*this}, pair_active{*this};
+  Scratch pair_place{*this}, pair_tiles{*this}, pair_values{*this};
   Scratch logits{*this}, selection{*this}, partial{*this}, state{*this}, mixed{*this}, inverse{*this}, top{*this};
+  const int64_t tile_rows = debug_switch_int("CONCLAVE_TILE_ROWS", 1, 1 << 20);
 
   template <class Args>
   void launch(KernelId kernel, DType format, Grid grid, const Args& args) {

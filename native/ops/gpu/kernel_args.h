@@ -61,6 +61,43 @@ struct ProductArgs {
 struct Pairs {
   Pointer<int32_t> row, first, active, n_active;
   Pointer<float> weight;
+  Pointer<int32_t> place;  // [rows][slots]: where the pair went, below zero: nowhere; null: nobody asks
+};
+
+/// Up to `width` pairs of one expert each, in their order: tile t is expert[t]'s, from pair first[t] on.
+struct PairTiles {
+  Pointer<int32_t> expert, first, count;   // count: one number
+  int width;
+};
+/// Grid: 1.
+struct ListTilesArgs {
+  Pairs pairs;
+  PairTiles tiles;
+};
+
+/// Products of many rows: out[r][head * out_head + o] = row_weight[r] * softcap((w[e][o] . x[r] + bias[e][o]) * scale). With tiles, r counts
+/// pairs and e is the tile's expert. Grid: (columns / 64 or tiles, d_out / 128, heads).
+struct TileProductArgs {
+  Matrix weight;
+  Rows x;
+  Pointer<const int32_t> rows;   // as ProductArgs::rows
+  int n;
+  PairTiles tiles;               // expert null: none
+  Pointer<const int32_t> pair_first;
+  Pointer<float> out;
+  int64_t out_stride, out_head;
+  Pointer<const float> bias, row_weight;
+  float scale, softcap;
+  bool accumulate;
+};
+/// out[r] (+)= the sum over the row's pairs, experts ascending, of weight[pair] * partial[pair]. Grid: (d / 256, rows).
+struct AddPairsArgs {
+  Pointer<const float> partial;  // [pairs][d]
+  Pairs pairs;
+  Pointer<float> out;
+  int64_t out_stride;
+  int d, k;
+  bool accumulate;
 };
 
 /// Grid: 1. Experts below zero and slots of weight 0 are left out.
@@ -82,12 +119,13 @@ struct DensePairsArgs {
   Pairs pairs;
 };
 
-/// Hidden values of each pair: act(gate) * up. Grid: (d_ff / 32, active experts at most).
+/// Hidden values of each pair: act(gate) * up. Grid: (d_ff / 32, active experts at most), or (tiles, d_ff / 64).
 struct GateUpArgs {
   Matrix gate, up;
   Pointer<const float> gate_bias, up_bias;   // [experts][d_ff]
   Rows x;
   Pairs pairs;
+  PairTiles tiles;
   int activation;
   Pointer<float> hidden;           // [pairs][d_ff] if the down weights are plain, else null
   Pointer<int8_t> hidden_codes;

@@ -7,4 +7,5 @@
 #include "ops/gpu/rope.h"
 #include "ops/gpu/route.h"
 #include "ops/gpu/rows.h"
+#include "ops/gpu/tile_ffn.h"
 #include "ops/gpu/top_logits.h"

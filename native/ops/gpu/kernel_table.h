@@ -13,6 +13,10 @@
   WEIGHTS(kGateUp, "gate_up", GateUp) \
   WEIGHTS(kDownFew, "down_few", DownFew) \
   WEIGHTS(kDownMany, "down_many", DownMany) \
+  ONE(kListTiles, "list_tiles", ListTiles) \
+  WEIGHTS(kTileProduct, "tile_product", TileProduct) \
+  WEIGHTS(kTileGateUp, "tile_gate_up", TileGateUp) \
+  ONE(kAddPairs, "add_pairs", AddPairs) \
   ONE(kNorm, "norm", NormRows) \
   ONE(kAdd, "add", AddRows) \
   ONE(kGate, "gate", GateRows) \

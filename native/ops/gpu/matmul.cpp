@@ -3,11 +3,13 @@
 #include <cassert>
 
 #include "ops/gpu/gpu_ops.h"
+#include "ops/gpu/pick_config.h"
 
 namespace conclave::gpu {
 namespace {
 
-constexpr int64_t kOutputs = 16, kRowsABlock = 16;   // of Product, dot.h
+constexpr int64_t kOutputs = 16, kRowsABlock = 16;           // of Product, dot.h
+constexpr int64_t kTileOutputs = 128, kTileColumns = 64;     // of TileProduct, tile_step.h
 
 struct ProductTarget {
   Tensor out;
@@ -18,6 +20,13 @@ struct ProductTarget {
 };
 
 void launch_product(GpuContext& context, const Weight& weight, const Rows& x, const int32_t* rows, int64_t n, const ProductTarget& to) {
+  if (pick_product(n, static_cast<double>(n), context.tile_rows).tiles) {
+    const int64_t n_terms = is_plain(weight.type) ? 2 : x.n_terms;
+    context.launch(KernelId::kTileProduct, weight.type, {blocks(n * n_terms, kTileColumns), blocks(weight.d_out, kTileOutputs), static_cast<int32_t>(weight.n_experts)},
+                   TileProductArgs{matrix_of(weight), x, is_plain(weight.type) ? rows : nullptr, static_cast<int>(n), {}, nullptr, to.out.f32(), to.out.stride, to.out_head, to.bias, nullptr, to.scale,
+                                   to.softcap, to.accumulate});
+    return;
+  }
   context.launch(KernelId::kProduct, weight.type, {blocks(weight.d_out, kOutputs), blocks(n, kRowsABlock), static_cast<int32_t>(weight.n_experts)},
                  ProductArgs{matrix_of(weight), x, rows, static_cast<int>(n), to.out.f32(), to.out.stride, to.out_head, to.bias, to.scale, to.softcap, to.accumulate});
 }

@@ -85,6 +85,13 @@ inline void multiply(IntTile& tile, const Bytes16x32& left, const Bytes8x32& rig
   tile = {};
   multiply_add(tile, left, right, site);
 }
+/// Of values 16 * half to 16 * half + 15 only, from nothing: for blocks whose scales are that narrow.
+inline void multiply_half(IntTile& tile, const Bytes16x32& left, const Bytes8x32& right, int half, gpu_host::Site site = gpu_host::Site::current()) {
+  const int lane = gpu_host::thread_now() % gpu_host::kWarp;   // each part of a left row is one half
+  Bytes16x32 own = left;
+  if (lane % 2 != half) own.part = {};
+  multiply(tile, own, right, site);
+}
 /// Halves, summed as floats.
 inline void multiply_add(FloatTile& tile, const Halves16x16& left, const Halves8x16& right, gpu_host::Site site = gpu_host::Site::current()) {
   std::array<uint32_t, 12> own;

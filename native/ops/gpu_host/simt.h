@@ -55,6 +55,11 @@ inline U load_as(gpu_host::Checked<T, Space> p) {
   std::memcpy(&value, p.raw(), sizeof(U));
   return value;
 }
+template <class U, class T>
+inline void store_as(Shared<T> p, const U& value) {
+  p.template check_holds<U>();
+  std::memcpy(p.raw(), &value, sizeof(U));
+}
 
 // Every thread of the block, or of the warp, comes here before one goes on; what they wrote before is seen after.
 inline void block_barrier(gpu_host::Site site = gpu_host::Site::current()) { gpu_host::wait_block(site); }

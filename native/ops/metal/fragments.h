@@ -70,6 +70,15 @@ CONCLAVE_DEVICE void multiply(CONCLAVE_THREAD IntTile& tile, CONCLAVE_THREAD con
   tile.v[0] = tile.v[1] = tile.v[2] = tile.v[3] = 0.f;
   multiply_add(tile, left, right);
 }
+CONCLAVE_DEVICE void multiply_half(CONCLAVE_THREAD IntTile& tile, CONCLAVE_THREAD const Bytes16x32& left, CONCLAVE_THREAD const Bytes8x32& right, int which) {
+  tile.v[0] = tile.v[1] = tile.v[2] = tile.v[3] = 0.f;
+  CONCLAVE_UNROLL
+  for (int k = 0; k < 2; ++k) {
+    const uint32_t columns = halves_of_bytes(right.part[which] >> 16 * k), rows = left.part[2 * which + k];
+    multiply_8x8(tile.v[0], tile.v[1], halves_of_bytes(rows), columns);
+    multiply_8x8(tile.v[2], tile.v[3], halves_of_bytes(rows >> 16), columns);
+  }
+}
 CONCLAVE_DEVICE void multiply_add(CONCLAVE_THREAD FloatTile& tile, CONCLAVE_THREAD const Halves16x16& left, CONCLAVE_THREAD const Halves8x16& right) {
   CONCLAVE_UNROLL
   for (int k = 0; k < 2; ++k) {

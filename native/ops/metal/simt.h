@@ -84,6 +84,16 @@ template <class U, class T>
 CONCLAVE_DEVICE U load_as(device T* p) { return Load<U>::from(reinterpret_cast<device const typename Load<U>::Word*>(p)); }
 template <class U, class T>
 CONCLAVE_DEVICE U load_as(threadgroup T* p) { return Load<U>::from(reinterpret_cast<threadgroup const typename Load<U>::Word*>(p)); }
+template <class U, class T>
+CONCLAVE_DEVICE void store_as(threadgroup T* p, thread const U& value) {
+  static_assert(sizeof(U) == 16, "the one whole vector that kernels store");
+  uint4 words;
+  words.x = value.w[0];
+  words.y = value.w[1];
+  words.z = value.w[2];
+  words.w = value.w[3];
+  *reinterpret_cast<threadgroup uint4*>(p) = words;
+}
 
 // Both kinds of memory: kernels hand each other's threads values through either.
 CONCLAVE_DEVICE void block_barrier() { metal::threadgroup_barrier(metal::mem_flags::mem_device | metal::mem_flags::mem_threadgroup); }
