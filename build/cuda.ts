@@ -4,18 +4,14 @@
 import { mkdirSync, statSync } from "node:fs";
 import { spawn } from "node:child_process";
 import { join } from "node:path";
+import { cudaLibrary } from "./shippedFiles.ts";
 import { repositoryRoot } from "./vite.destination.ts";
 
 /** Turing to Blackwell. The last also as PTX, which drivers of later cards compile for themselves. */
 const architectures = ["75", "80", "86", "89", "90a", "100", "120"];
 const mostBytes = 60e6;
 
-const library = join(
-  repositoryRoot,
-  "out",
-  "native",
-  process.platform === "win32" ? "conclave_cuda.dll" : "libconclave_cuda.so",
-);
+const library = join(repositoryRoot, "out", "native", cudaLibrary(`${process.platform}-${process.arch}`));
 
 export interface KernelUse {
   readonly architecture: string;

@@ -1,6 +1,17 @@
 // What packaging would produce, checked without Electron's binary: the configurations, the fuses, and a real asar of the
 // files that would ship. Needs the built products, which `npm test` brings up to date first.
-import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, statSync } from "node:fs";
+import { spawnSync } from "node:child_process";
+import {
+  cpSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  readdirSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { createPackageWithOptions, listPackage } from "@electron/asar";
@@ -11,10 +22,11 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import forgeConfig from "../forge.config.ts";
 import builderConfig from "./electronBuilder.config.ts";
 import { fuses } from "./fuses.ts";
-import { isShipped, stagedModels, stageModels, unpackedFromAsar } from "./shippedFiles.ts";
+import { cudaLibrary, isShipped, stagedModels, stageModels, unpackedFromAsar } from "./shippedFiles.ts";
 import { repositoryRoot } from "./vite.destination.ts";
 
 const target = `${process.platform}-${process.arch}` as const;
+const cudaFile = `out/native/${cudaLibrary(target)}`;
 
 /** What the package's .vite/build holds has the shape of out/app: the same configurations write both. */
 const sourceOf = (path: string): string => join(repositoryRoot, path.replace(/^\.vite\/build(?=\/|$)/, "out/app"));
@@ -70,10 +82,45 @@ describe("the package", () => {
   });
 
   it("keeps native code outside the asar, for this system only", () => {
-    const expected = ["node_modules/better-sqlite3/prebuilds/" + target + ".node", "out/native/conclave.node"];
+    const built = existsSync(join(repositoryRoot, cudaFile)) ? [cudaFile] : [];
+    const expected = [
+      "node_modules/better-sqlite3/prebuilds/" + target + ".node",
+      "out/native/conclave.node",
+      ...built,
+    ];
     expect(unpacked.toSorted()).toEqual(expected);
     for (const file of expected) expect(existsSync(join(`${archive}.unpacked`, file))).toBe(true);
     expect(inArchive.filter((path) => path.endsWith(".node"))).toEqual([]);
+  });
+
+  it("takes the CUDA library along where it was built, beside the addon and outside the asar", async () => {
+    const [staged, asar] = [join(folder, "with-cuda"), join(folder, "cuda.asar")];
+    const files = ["package.json", "out/native/conclave.node", cudaFile];
+    for (const file of files) {
+      expect(isShipped(file, target)).toBe(true);
+      mkdirSync(dirname(join(staged, file)), { recursive: true });
+      writeFileSync(join(staged, file), file);
+    }
+    await createPackageWithOptions(staged, asar, { unpack: unpackedFromAsar });
+    for (const file of files.slice(1)) expect(readFileSync(join(`${asar}.unpacked`, file), "utf8")).toBe(file);
+    expect(existsSync(join(`${asar}.unpacked`, "package.json"))).toBe(false);
+    expect(isShipped("out/native/conclave_cuda.lib", target)).toBe(false);
+  });
+
+  it.runIf(process.platform === "linux")("opens that library only where there is a driver", () => {
+    const beside = join(folder, "no-driver");
+    mkdirSync(beside);
+    cpSync(join(repositoryRoot, "out/native/conclave.node"), join(beside, "conclave.node"));
+    writeFileSync(join(beside, "libconclave_cuda.so"), "no library at all");
+    const script = `require(${JSON.stringify(join(beside, "conclave.node"))})
+      .planModel(${JSON.stringify(join(repositoryRoot, "models/default/tiny-Q8_0.gguf"))}, { device: "cuda" })
+      .then(({ machine }) => console.log(machine.noCard))`;
+    // The loader's own account of what it opens.
+    const env = { ...process.env, LD_DEBUG: "files" };
+    const { stdout, stderr } = spawnSync(process.execPath, ["-e", script], { encoding: "utf8", env });
+    expect(stderr).toContain("conclave.node");
+    const hasDriver = !stdout.includes("no NVIDIA driver");
+    expect(stderr.includes("libconclave_cuda.so")).toBe(hasDriver);
   });
 
   it("ships no sources, tests, scripts or source maps", () => {

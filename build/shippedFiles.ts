@@ -6,6 +6,13 @@ import { join } from "node:path";
 
 export type Target = `${string}-${string}`;
 
+/**
+ * Beside the addon, which looks for it there once it has found a driver. Only where `npm run build:cuda` has made it: a package
+ * without it computes on the processor.
+ */
+export const cudaLibrary = (target: Target): string =>
+  target.startsWith("win32") ? "conclave_cuda.dll" : "libconclave_cuda.so";
+
 /** Folders and files of the repository that ship, relative to the root. @param target such as "linux-x64". */
 export function shippedPaths(target: Target): readonly string[] {
   return [
@@ -15,6 +22,7 @@ export function shippedPaths(target: Target): readonly string[] {
     "native/package.json",
     "native/index.cjs",
     "out/native/conclave.node",
+    `out/native/${cudaLibrary(target)}`,
     "node_modules/better-sqlite3/package.json",
     "node_modules/better-sqlite3/LICENSE",
     "node_modules/better-sqlite3/lib",
@@ -40,7 +48,7 @@ export function stageModels(root: string): void {
 }
 
 /** Native code is loaded from disk by the system's loader, so it lies beside the asar, under app.asar.unpacked. */
-export const unpackedFromAsar = "**/*.node";
+export const unpackedFromAsar = "**/{*.node,libconclave_cuda.so,conclave_cuda.dll}";
 
 /** Stays out wherever it lies. */
 const never = /(?:\.map|\.d\.ts|\.test\.[cm]?[jt]sx?)$/;

@@ -51,7 +51,7 @@ function ChoiceRow<T extends string | number>(props: ChoiceRowProps<T>) {
       {(id) => (
         <select
           id={id}
-          className={`${fieldLook} max-w-60`}
+          className={`${fieldLook} max-w-72`}
           value={value === null ? "" : String(value)}
           onChange={({ target }) => onChange(options.find(([option]) => String(option) === target.value)?.[0])}
         >

@@ -7,6 +7,7 @@ import { repositoryRoot } from "../../build/vite.destination.ts";
 import { createApp } from "../../electron/app/createApp.ts";
 import { createLog } from "../../electron/app/log.ts";
 import type { TraceChunk } from "../../electron/contract/experts.ts";
+import type { Placement } from "../../electron/contract/placement.ts";
 import type { EngineApi, RunEvents, RunResult } from "../../electron/engine/engineApi.ts";
 import { startWeb } from "../../electron/web/startWeb.ts";
 import { createScriptedEngine, scriptedModel } from "../fixtures/scriptedEngine.ts";
@@ -45,6 +46,24 @@ function routing(firstToken: number, texts: readonly string[]): TraceChunk {
   };
 }
 
+/** A card with half of the experts, of which some change places all the time. */
+function placed(moment: number): Placement {
+  const { moeLayers, experts } = metronomeModel;
+  const use = { weights: 3e8, experts: 2e9, kv: 1e9, work: 4e8 };
+  return {
+    backend: "cuda + cpu-avx2",
+    gpu: use,
+    cpu: use,
+    machine: { ram: 3.2e10, ramFree: 1.6e10, vram: 8e9, vramFree: 2e9 },
+    moeLayers,
+    experts,
+    tiers: Uint8Array.from({ length: moeLayers * experts }, (_, cell) => ((cell * 7 + moment) % 16 < 8 ? 0 : 1)),
+    hits: moment * 3,
+    misses: moment,
+    bytesMoved: moment * 1e6,
+  };
+}
+
 export interface Tune {
   readonly tokensPerSecond: number;
   /** Where the answer ends; without it, when it is stopped. */
@@ -60,6 +79,7 @@ function metronome({ tokensPerSecond, tokens: last = Number.POSITIVE_INFINITY, t
     async load(request, onProgress) {
       return { ...(await scripted.load(request, onProgress)), ...metronomeModel, context };
     },
+    placement: async () => placed(Math.round(performance.now())),
     run(request, events: RunEvents) {
       const { result, cancel } = scripted.run(request, events);
       let said = 0;
