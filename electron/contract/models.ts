@@ -46,7 +46,7 @@ export const loadedModelSchema = z.discriminatedUnion("state", [
     state: z.literal("failed"),
     modelId: idSchema,
     error: wireErrorSchema,
-    /** Out of memory: the longest context that fits where it was to go (null: none), and whether the processor is another place. */
+    /** Out of memory, or without the card that was asked for: the longest context that fits where it was to go (null: none), and whether the processor is another place. */
     ways: z.object({ context: z.number().nullable(), processor: z.boolean() }).nullable(),
   }),
 ]);

@@ -160,6 +160,11 @@ describe("ways out of a load without enough memory", () => {
     engine.planned = scriptedPlan;
     await loading.set(model, { device: "cpu", context: 256 });
     expect(waysOut("out-of-memory", await loading.prepare(model))).toEqual({ context: null, processor: false });
+    await loading.set(model, { device: "gpu" });
+    const withoutCard = await loading.prepare(model);
+    expect(waysOut("unsupported", withoutCard)).toEqual({ context: null, processor: true });
+    await loading.set(model, { device: "auto" });
+    expect(waysOut("unsupported", await loading.prepare(model))).toBeNull();
     expect(waysOut("out-of-memory", null)).toEqual({ context: null, processor: false });
   });
 });

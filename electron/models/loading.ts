@@ -149,13 +149,16 @@ export function createLoading(dependencies: LoadingDependencies): Loading {
   };
 }
 
-/** The ways out of a load that failed for want of memory; null: it failed for something else. */
+/** The ways out of a load that failed for want of memory, or of a card; null: it failed for something else. */
 export function waysOut(
   code: AppErrorCode,
   load: PreparedLoad | null,
 ): Extract<LoadedModel, { state: "failed" }>["ways"] {
-  if (code !== "out-of-memory") return null;
   const plan = load?.plan ?? null;
+  if (code === "unsupported" && load?.options.device === "gpu" && plan?.machine.card === "") {
+    return { context: null, processor: true };
+  }
+  if (code !== "out-of-memory") return null;
   const shorter = plan !== null && plan.mostContext > 0 && plan.mostContext < plan.context;
   return {
     context: shorter ? plan.mostContext : null,

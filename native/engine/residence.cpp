@@ -12,7 +12,16 @@ namespace conclave {
 
 namespace {
 
-constexpr int kSamplesOfAPart = 4, kSamplesOfAWeight = 16;   // of the largest models a few ten thousand questions, of half a microsecond each
+constexpr int kSamplesOfAWeight = 16;
+
+/// Pages asked for of each part of an expert: fewer of more experts, so that no answer takes more than some ten thousand questions
+/// of half a microsecond each.
+int samples_of_a_part(const ModelSpec& spec) {
+  constexpr int kMost = 4, kQuestions = 32768, kParts = 3;
+  int n_experts = 1;
+  for (const LayerSpec& layer : spec.layers) n_experts += layer.ffn.kind == FfnKind::kMoe ? layer.ffn.n_experts : 0;
+  return std::clamp(kQuestions / (n_experts * kParts), 1, kMost);
+}
 
 /// Bytes of an expert, and of them those in memory as far as the samples tell.
 struct ExpertBytes {
@@ -20,13 +29,13 @@ struct ExpertBytes {
   double in_memory = 0;
 };
 
-ExpertBytes expert_bytes(const LayerWeights& layer, int64_t expert) {
+ExpertBytes expert_bytes(const LayerWeights& layer, int64_t expert, int n_samples) {
   ExpertBytes sum;
   for (const Weight* part : {&layer.gate, &layer.up, &layer.down, &layer.gate_bias, &layer.up_bias, &layer.down_bias}) {
     if (!*part) continue;
     const std::span<const std::byte> bytes{part->row(0, expert), part->expert_bytes()};
     sum.all += bytes.size();
-    sum.in_memory += static_cast<double>(bytes.size()) * MappedFile::resident_share(bytes, kSamplesOfAPart);
+    sum.in_memory += static_cast<double>(bytes.size()) * MappedFile::resident_share(bytes, n_samples);
   }
   return sum;
 }
@@ -54,12 +63,13 @@ OnDevice look(const LoadedModel& model, const KvCache& cache, const std::optiona
 uint64_t less(uint64_t bytes, uint64_t taken) { return bytes - std::min(bytes, taken); }
 
 void place_experts(Residence& result, const LoadedModel& model, const OnDevice& device) {
+  const int n_samples = samples_of_a_part(model.spec());
   for (size_t i = 0; i < model.spec().layers.size(); ++i) {
     const FfnSpec& ffn = model.spec().layers[i].ffn;
     if (ffn.kind != FfnKind::kMoe) continue;
     std::vector<ExpertTier>& tiers = result.experts.emplace_back();
     for (int expert = 0; expert < ffn.n_experts; ++expert) {
-      const ExpertBytes bytes = expert_bytes(model.weights().layers[i], expert);
+      const ExpertBytes bytes = expert_bytes(model.weights().layers[i], expert, n_samples);
       const bool there = !device.experts[i].empty() && device.experts[i][static_cast<size_t>(expert)];
       if (there) result.device.experts += bytes.all;
       else result.host.experts += static_cast<uint64_t>(bytes.in_memory);

@@ -6,7 +6,7 @@ import { errorText } from "../platform/errorText.ts";
 import { reportError } from "../platform/toasts.ts";
 import { Button } from "../ui/Button.tsx";
 import { formatTokens } from "../ui/format.ts";
-import { useModels } from "./modelsStore.ts";
+import { loadModel, useModels } from "./modelsStore.ts";
 
 export function FailedLoad() {
   const loaded = useModels((state) => state.loaded);
@@ -16,13 +16,14 @@ export function FailedLoad() {
   const loadWith = async (options: Partial<LoadOptions>): Promise<void> => {
     try {
       await client.models.setLoadOptions({ modelId, options });
-      await client.models.load({ modelId });
     } catch (failure) {
       reportError(failure);
+      return;
     }
+    await loadModel(modelId);
   };
   return (
-    <div role="alert" className="mx-auto flex w-full max-w-[768px] flex-wrap items-center gap-2 px-4 py-2 text-[13px]">
+    <div role="alert" className="mx-auto flex w-full max-w-[768px] flex-wrap items-center gap-2 px-7 py-2 text-[13px]">
       <p className="min-w-60 flex-1 text-danger">{errorText(error)}</p>
       {context !== null && (
         <Button onClick={() => void loadWith({ context })}>

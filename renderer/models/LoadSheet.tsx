@@ -16,7 +16,7 @@ import { fieldLook, NumberRow, Row } from "../ui/rows.tsx";
 import { expertsWords } from "./FitBadge.tsx";
 import { MemoryBars } from "./MemoryBars.tsx";
 import { placementBars, planBars } from "./memoryBars.ts";
-import { useModels } from "./modelsStore.ts";
+import { loadModel, useModels } from "./modelsStore.ts";
 import { keepPlan, usePlans } from "./planStore.ts";
 
 const smallestContext = 1024;
@@ -179,7 +179,7 @@ export function LoadSheet({ model, onClose }: { readonly model: Model; onClose()
   };
   const load = (): void => {
     onClose();
-    client.models.load({ modelId: id }).catch(reportError);
+    void loadModel(id);
   };
   return (
     <Modal open title={t("models.sheetTitle", { name: model.name })} width={560} onClose={onClose}>

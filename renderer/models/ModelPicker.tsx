@@ -12,7 +12,7 @@ import { formatBytes, formatParameters } from "../ui/format.ts";
 import { IconButton } from "../ui/IconButton.tsx";
 import { FitBadge } from "./FitBadge.tsx";
 import { LoadSheet } from "./LoadSheet.tsx";
-import { useModels } from "./modelsStore.ts";
+import { loadModel, useModels } from "./modelsStore.ts";
 import { usePicker } from "./pickerStore.ts";
 import { planAll, usePlans } from "./planStore.ts";
 
@@ -37,7 +37,7 @@ function ModelRow({ model, loaded }: { readonly model: Model; readonly loaded: L
   const planned = usePlans((state) => state.plans[model.id]);
   const load = (): void => {
     usePicker.setState({ open: false });
-    client.models.load({ modelId: model.id }).catch(reportError);
+    void loadModel(model.id);
   };
   const openSheet = (): void => usePicker.setState({ open: false, sheetFor: model.id });
   const onKeyDown = (event: KeyboardEvent): void => {

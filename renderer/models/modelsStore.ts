@@ -11,6 +11,16 @@ interface ModelsStore {
 
 export const useModels = create<ModelsStore>()(() => ({ library: [], loaded: { state: "none" } }));
 
+/** A failure that leaves ways out is told beside them; any other as a notice. */
+export async function loadModel(modelId: string): Promise<void> {
+  try {
+    await client.models.load({ modelId });
+  } catch (error) {
+    const { loaded } = useModels.getState();
+    if (loaded.state !== "failed" || loaded.ways === null) reportError(error);
+  }
+}
+
 export function startModelsStore(): void {
   client.models.on("libraryChanged", (library) => useModels.setState({ library }));
   client.models.on("loadedChanged", (loaded) => useModels.setState({ loaded }));
