@@ -112,6 +112,7 @@ struct EngineOptions {
   std::vector<std::vector<float>> expert_usage;   // [MoE layer][expert] how often each was chosen earlier: a device that holds some only gets the favourites; empty: not known
   std::function<std::unique_ptr<Ops>()> make_ops;   // instead of the device's: for tests
   std::function<bool(size_t layer, int expert)> on_device;   // instead of the plan's choice of experts: for tests
+  int64_t stream_rows = 0;          // > 0: missing experts are streamed from so many rows an expert on, whatever the plan says: for tests
   std::vector<std::string> drafters;   // files of drafting models for this one, at most one of a kind
   bool plain = false;               // one request at a time, no reuse: the twin that results are compared with
 };
@@ -151,7 +152,8 @@ struct EngineStats {
   uint64_t weight_bytes = 0, active_bytes_per_token = 0;
   uint64_t kv_bytes_reserved = 0, kv_pages_total = 0, kv_pages_free = 0, kv_pages_cached = 0;
   uint64_t n_requests_running = 0, n_requests_waiting = 0;
-  // Of the layers whose experts a device holds in part: all and those there now; by (row, expert) pair, computed there or by the processor.
+  // Of the layers whose experts a device holds in part: all and those there now; by (row, expert) pair, computed there or by the processor;
+  // bytes brought there, to stay or for one pass of a prompt (whose pairs are not counted).
   uint64_t n_experts_placed = 0, n_experts_on_device = 0, expert_hits = 0, expert_misses = 0, expert_bytes_moved = 0;
   // Of this process: all; and without the pages of files but those of weights that the processor reads, now and at most since the
   // load as far as stats() was asked.

@@ -145,7 +145,8 @@ size_t LoadedModel::place(const EngineOptions& options, const PlanOptions& needs
   const std::vector<ExpertHome> homes = this->homes(options, plan);
   if (homes.empty()) return budget.vram_bytes - plan.gpu.total();
   constexpr int kMovesAPass = 4;   // a guess: no card was at hand to weigh an expert's way there against what it saves
-  auto hybrid = std::make_unique<HybridOps>(std::move(ops_), on_processor(options), homes, options.expert_cache, kMovesAPass);
+  auto hybrid = std::make_unique<HybridOps>(std::move(ops_), on_processor(options), homes, options.expert_cache, kMovesAPass,
+                                            options.stream_rows > 0 ? options.stream_rows : plan.stream_bytes > 0 ? kStreamRows : 0);
   hybrid_ = hybrid.get();
   ops_ = std::move(hybrid);
   return 0;

@@ -488,7 +488,7 @@ void Scheduler::publish_stats() {
     stats_.n_experts_on_device = counts.n_on_device;
     stats_.expert_hits = counts.residency.hits;
     stats_.expert_misses = counts.residency.misses;
-    stats_.expert_bytes_moved = counts.bytes_moved;
+    stats_.expert_bytes_moved = counts.bytes_moved + counts.bytes_streamed;
   }
   stats_.backend = model_->ops().name();
   publish_device_memory();

@@ -19,6 +19,8 @@ class ForwardingOps : public Ops {
   void upload(void* dst, const void* src, size_t bytes) override { inner_->upload(dst, src, bytes); }
   void download(void* dst, const void* src, size_t bytes) override { inner_->download(dst, src, bytes); }
   void copy(void* dst, const void* src, size_t bytes) override { inner_->copy(dst, src, bytes); }
+  uint64_t upload_beside(void* dst, const void* src, size_t bytes) override { return inner_->upload_beside(dst, src, bytes); }
+  void await(uint64_t upload) override { inner_->await(upload); }
   void begin() override { inner_->begin(); }
   void submit() override { inner_->submit(); }
   void wait() override { inner_->wait(); }

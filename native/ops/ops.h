@@ -213,6 +213,13 @@ class Ops {
   virtual void upload(void* dst, const void* src, size_t bytes) = 0;
   virtual void download(void* dst, const void* src, size_t bytes) = 0;
   virtual void copy(void* dst, const void* src, size_t bytes) = 0;   // within the device (page copies)
+  /// Beside the passes: `dst` holds the bytes for what is called after await() of the number that this returns (or of a later one).
+  /// Begins when what was called before is done; `src` must stay as it is until then.
+  virtual uint64_t upload_beside(void* dst, const void* src, size_t bytes) {
+    upload(dst, src, bytes);
+    return 0;
+  }
+  virtual void await(uint64_t) {}
   virtual void begin() = 0;
   virtual void submit() = 0;
   virtual void wait() = 0;

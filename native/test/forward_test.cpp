@@ -23,6 +23,7 @@ struct Path {
   Device device = Device::kCpu;
   float near_tie = 0.1f;   // between the reference's own two best logits
   bool every_third_on_cpu = false;   // of the experts
+  int64_t stream_rows = 0;           // > 0: which are brought to the device for a pass
 };
 // Where the fast path's largest error of a logit is 0.34 (deepseek2v3-Q4_0), the GPU's is 0.33, and two such decide the other
 // way between logits that are 0.26 apart. So text counts up to the first step with less than this.
@@ -37,6 +38,7 @@ EngineOptions options_for(const GoldenCase& golden, const Path& path) {
   options.kv_type = path.precision == Precision::kExact ? DType::kF32 : DType::kF16;
   options.device = path.device;
   if (path.on_gpu_host) options.make_ops = [] { return gpu::make_gpu_ops(gpu_host::make_host_device("cuda-on-host")); };
+  options.stream_rows = path.stream_rows;
   if (path.every_third_on_cpu) options.on_device = [](size_t, int expert) { return expert % 3 != 2; };
   return options;
 }
@@ -156,6 +158,8 @@ TEST("every reference model on the fast path") { check_all({"fast", Precision::k
 TEST("every reference model on the GPU's kernels") { check_all({"cuda-on-host", Precision::kFast, true, Device::kCpu, kGpuNearTie}); }
 TEST("every reference model with every third expert on the processor") { check_all({"cuda-on-host + cpu", Precision::kFast, true, Device::kCpu, kGpuNearTie, true}, few_golden_cases()); }
 #endif
+TEST("every reference model with every third expert brought to the device for each pass of the prompt") { check_all({"cuda-on-host, streamed", Precision::kFast, true, Device::kCpu, kGpuNearTie, true, 1}, few_golden_cases()); }
+
 TEST("every reference model on the card, alone and with every third expert on the processor") {
   if (!std::getenv("CONCLAVE_TEST_CUDA")) throw Skip{"CONCLAVE_TEST_CUDA is not set"};
   for (const bool hybrid : {false, true}) check_all({hybrid ? "cuda + cpu" : "cuda", Precision::kFast, false, Device::kCuda, kGpuNearTie, hybrid});

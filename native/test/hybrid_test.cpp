@@ -255,6 +255,62 @@ TEST("while experts stay where they are, a row alone has the bits that it has in
     }
 }
 
+// ---- prompts ----------------------------------------------------------------------------------------------------------
+
+TEST("streaming pays by rows an expert, never for the few rows of a decode") {
+  static_assert(!pays_to_stream(63, 2, 8) && pays_to_stream(64, 2, 8));       // Mixtral
+  static_assert(!pays_to_stream(255, 8, 128) && pays_to_stream(256, 8, 128)); // Qwen3
+  static_assert(!pays_to_stream(16, 8, 8, 1) && pays_to_stream(17, 8, 8, 1));
+}
+
+TEST("long passes get their missing experts brought, short ones do not, while experts change places; every choice is computed once") {
+  constexpr int kExperts = 8;
+  std::vector<std::unique_ptr<ExpertTensors>> layers;
+  std::vector<ExpertHome> homes;
+  const std::vector<std::vector<int32_t>> on_device = {{0, 3, 6}, {7}, {}, {1, 2, 4, 5, 6}};
+  for (const std::vector<int32_t>& own : on_device) {
+    layers.push_back(std::make_unique<ExpertTensors>(DType::kQ8_0, kExperts, MoeCall::kWidth, MoeCall::kHidden, layers.size() % 2 == 0));
+    homes.push_back({layers.back()->view(), own});
+  }
+  HybridOps ops(device_ops(), make_cpu_ops({2, Precision::kFast}), homes, ResidencyPolicy::kLeastRecent, 2, 4);
+  for (const auto& layer : layers)
+    for (Weight weight : layer->all()) ops.prepare(weight);
+  const std::unique_ptr<Ops> reference = make_cpu_ops({2, Precision::kFast});
+  const OwnedWeight table = random_weight(DType::kF32, 1, 4, MoeCall::kWidth);
+  uint64_t n_streamed = 0;
+  for (int step = 0; step < 40; ++step) {
+    const int64_t n = step % 4 == 1 ? 3 : 20;
+    Mirror mirror(ops);
+    OwnedTensor embedded(n, MoeCall::kWidth);
+    const std::vector<int32_t> tokens(static_cast<size_t>(n), 1);
+    ops.embed(mirror.out(embedded.view), *mirror.weight(&table.view), tokens, 1.f);
+    std::vector<std::unique_ptr<MoeCall>> calls;
+    std::vector<OwnedTensor> expected;
+    for (size_t layer = 0; layer < layers.size(); ++layer) {
+      const bool last = layer + 1 == layers.size();   // often with the few rows only whose logits are wanted
+      MoeCall& call = *calls.emplace_back(std::make_unique<MoeCall>(last && step % 3 != 0 ? 1 : n, 2));
+      choose_experts(call, kExperts, step / 5);
+      const bool accumulate = (step + static_cast<int>(layer)) % 2 == 0;
+      expected.push_back(call.copy_of_out());
+      reference->moe_ffn(call.on_host(layers[layer]->view(), expected.back(), accumulate));
+      const ResidencyCounts before = ops.counts().residency;
+      call.run(ops, mirror, layers[layer]->view(), call.out, accumulate, 0, call.n);
+      const ResidencyCounts after = ops.counts().residency;
+      const bool met_processor = after.hits + after.misses > before.hits + before.misses;
+      CHECK(met_processor == (call.n < 17));
+      n_streamed += !met_processor;
+    }
+    mirror.finish();
+    for (size_t layer = 0; layer < layers.size(); ++layer) check_distance(distance_of(calls[layer]->out, expected[layer]), 9e-3, "step " + std::to_string(step) + ", layer " + std::to_string(layer));
+  }
+  const HybridCounts counts = ops.counts();
+  CHECK(counts.bytes_streamed > 0 && counts.residency.moves > 0);
+  // Of 32 experts 9 are at home; the last layer, when it had few rows, was often brought for nothing, but not every time.
+  const double layers_brought = static_cast<double>(counts.bytes_streamed) / static_cast<double>(layers[1]->expert_bytes() * (kExperts - 1));
+  std::printf("      %llu layers streamed, %llu moves, bytes of %.0f layers brought\n", static_cast<unsigned long long>(n_streamed), static_cast<unsigned long long>(counts.residency.moves), layers_brought);
+  CHECK(layers_brought < 1.1 * static_cast<double>(n_streamed));
+}
+
 // ---- a device with little memory -----------------------------------------------------------------------------------
 
 namespace {

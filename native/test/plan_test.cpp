@@ -242,6 +242,17 @@ TEST("a hybrid plan fills the card, and leaves the last layers to the processor"
   CHECK(std::is_sorted(plan.experts_on_gpu.rbegin(), plan.experts_on_gpu.rend()));
 }
 
+TEST("a hybrid plan has room for two layers of experts to pass through, where they leave room for others to stay") {
+  const Model qwen(kShapes[2]), mixtral(kShapes[3]);
+  const auto planned = [](const Model& model, const MemoryBudget& budget) { return plan_placement(model.spec, model.weights, budget, {}); };
+  const auto layer_bytes = [](const Model& model) { return model.weights.layers[0].gate.bytes() + model.weights.layers[0].up.bytes() + model.weights.layers[0].down.bytes(); };
+  const Plan fits = planned(qwen, with_card(12, 32));
+  CHECK(fits.stream_bytes >= 2 * layer_bytes(qwen) && fits.stream_bytes < 2 * layer_bytes(qwen) + 4096 && fits.gpu.work > fits.stream_bytes);
+  CHECK(planned(mixtral, with_card(6, 64)).stream_bytes == 0);      // two layers would take most of the room
+  CHECK(planned(qwen, with_card(24, 64)).stream_bytes == 0);        // all experts stay
+  CHECK(planned(mixtral, unified(36)).stream_bytes == 0);           // one memory: nothing passes
+}
+
 TEST("any model on any machine: within the budget, nothing lost") {
   std::mt19937 random(11);
   const auto one_of = [&](std::initializer_list<int64_t> values) { return *(values.begin() + random() % values.size()); };

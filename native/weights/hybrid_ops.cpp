@@ -8,9 +8,7 @@ namespace conclave {
 
 namespace {
 
-using Parts = std::array<const Weight*, 6>;
-
-Parts parts_of(const FfnWeights& ffn) { return {ffn.gate, ffn.up, ffn.down, ffn.gate_bias, ffn.up_bias, ffn.down_bias}; }
+using Parts = std::array<const Weight*, kFfnParts>;
 
 std::vector<ExpertResidency::Layer> residents(const std::vector<ExpertHome>& homes) {
   std::vector<ExpertResidency::Layer> layers;
@@ -20,14 +18,15 @@ std::vector<ExpertResidency::Layer> residents(const std::vector<ExpertHome>& hom
 
 }  // namespace
 
-HybridOps::HybridOps(std::unique_ptr<Ops> device, std::unique_ptr<Ops> processor, const std::vector<ExpertHome>& homes, ResidencyPolicy policy, int max_moves)
-    : ForwardingOps(std::move(device)), device_(inner()), processor_(std::move(processor)), name_(std::string(device_.name()) + " + " + processor_->name()), residency_(residents(homes), policy, max_moves) {
+HybridOps::HybridOps(std::unique_ptr<Ops> device, std::unique_ptr<Ops> processor, const std::vector<ExpertHome>& homes, ResidencyPolicy policy, int max_moves, int64_t stream_rows)
+    : ForwardingOps(std::move(device)), device_(inner()), processor_(std::move(processor)), name_(std::string(device_.name()) + " + " + processor_->name()), residency_(residents(homes), policy, max_moves),
+      stream_rows_(stream_rows) {
   for (const ExpertHome& home : homes) {
-    Layer& layer = layers_.emplace_back(Layer{home.ffn, {}});
+    Layer& layer = layers_.emplace_back(Layer{.file = home.ffn, .slots = {}});
     n_experts_ += static_cast<uint64_t>(home.ffn.gate->n_experts);
     n_on_device_ += home.on_device.size();
     const Parts parts = parts_of(home.ffn);
-    for (size_t part = 0; part < kParts; ++part) {
+    for (size_t part = 0; part < kFfnParts; ++part) {
       if (!parts[part]) continue;
       parts_[parts[part]->data] = {layers_.size() - 1, part};
       layer.slots[part] = *parts[part];
@@ -36,6 +35,10 @@ HybridOps::HybridOps(std::unique_ptr<Ops> device, std::unique_ptr<Ops> processor
       layer.slots[part].device = nullptr;
     }
   }
+  if (stream_rows_ == 0) return;
+  std::vector<FfnWeights> streamed;
+  for (const Layer& layer : layers_) streamed.push_back(layer.file);
+  stream_ = std::make_unique<ExpertStream>(device_, std::move(streamed));
 }
 
 HybridOps::~HybridOps() {
@@ -81,6 +84,8 @@ void HybridOps::moe_ffn(const MoeFfnArgs& args) {
   if (known == parts_.end()) return device_.moe_ffn(args);
   if (args.x.n_rows == 0) return;
   const size_t layer = known->second.layer;
+  n_chosen_ = args.experts.d_row;
+  if (is_streamed(layer, args.x.n_rows, n_chosen_)) return compute_streamed(layer, args);
   fetch_choices(layer, args);
   // Fetched before the device has more to do: a download waits for all that was launched.
   const bool from_processor = choices_.any_on_processor || (!choices_.any_on_device && !args.accumulate);
@@ -89,6 +94,33 @@ void HybridOps::moe_ffn(const MoeFfnArgs& args) {
   device_.submit();   // so that it computes while the processor does
   if (from_processor) add_from_processor(args, x);
   if (const std::optional<ExpertMove> move = residency_.choose(layer, choices_.n_rows)) bring(layers_[layer], *move);
+}
+
+bool HybridOps::is_streamed(size_t layer, int64_t n_rows, int64_t n_chosen) const {
+  return stream_ && pays_to_stream(n_rows, n_chosen, layers_[layer].file.gate->n_experts, stream_rows_);
+}
+
+/// The first layer's experts set out before the layers below them compute.
+void HybridOps::embed(Tensor out, const Weight& table, std::span<const int32_t> tokens, float scale) {
+  if (n_chosen_ > 0 && is_streamed(0, static_cast<int64_t>(tokens.size()), n_chosen_)) stream_->start(0, resident(0), SIZE_MAX);
+  device_.embed(out, table, tokens, scale);
+}
+
+/// The next layer sets out before this one is given to the device: it waits for what was called before, the last reader of its
+/// buffer among that. One that had few rows when this one had many (the last, whose rows without logits nobody reads) sets out when it is asked for.
+void HybridOps::compute_streamed(size_t layer, const MoeFfnArgs& args) {
+  if (layer > 0) layers_[layer].follows = true;
+  const size_t next = layer + 1;
+  stream_->start(layer, resident(layer), SIZE_MAX);
+  if (next < layers_.size() && layers_[next].follows) {
+    stream_->start(next, resident(next), layer);
+    layers_[next].follows = false;   // until it is
+  }
+  device_.await(layers_[layer].arriving);
+  MoeFfnArgs own = args;
+  own.ffn = stream_->take(layer, resident(layer));
+  device_.moe_ffn(own);
+  device_.submit();
 }
 
 void HybridOps::fetch_choices(size_t layer, const MoeFfnArgs& args) {
@@ -118,6 +150,7 @@ void HybridOps::compute_on_device(const Layer& layer, const MoeFfnArgs& args) {
   MoeFfnArgs own = args;
   own.experts = {grow(device_slots_, bytes), DType::kI32, args.experts.n_rows, args.experts.d_row, args.experts.d_row};
   own.ffn = layer.on_device();
+  device_.await(layer.arriving);
   device_.upload(own.experts.data, choices_.slots.data(), bytes);
   device_.moe_ffn(own);
 }
@@ -139,13 +172,13 @@ void HybridOps::add_from_processor(const MoeFfnArgs& args, Tensor x) {
   for (int64_t row = 0; row < n; ++row) device_.copy(args.out.f32(row), sum.f32(row), static_cast<size_t>(d) * sizeof(float));
 }
 
-/// In the order of the launches: what this pass computes with the slot's former expert comes first.
+/// Behind what this pass computes with the slot's former expert, and beside what it computes then.
 void HybridOps::bring(Layer& layer, const ExpertMove& move) {
   const Parts parts = parts_of(layer.file);
-  for (size_t part = 0; part < kParts; ++part) {
+  for (size_t part = 0; part < kFfnParts; ++part) {
     if (!parts[part]) continue;
     const size_t bytes = layer.slots[part].expert_bytes();
-    device_.upload(static_cast<std::byte*>(layer.slots[part].device) + bytes * static_cast<size_t>(move.slot), parts[part]->row(0, move.expert), bytes);
+    layer.arriving = device_.upload_beside(static_cast<std::byte*>(layer.slots[part].device) + bytes * static_cast<size_t>(move.slot), parts[part]->row(0, move.expert), bytes);
     bytes_moved_ += bytes;
   }
 }

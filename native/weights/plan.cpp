@@ -2,10 +2,12 @@
 #include "weights/plan.h"
 
 #include <algorithm>
+#include <array>
 #include <bit>
 #include <cstdio>
 
 #include "ops/ops.h"
+#include "weights/expert_stream.h"
 
 namespace conclave {
 
@@ -22,6 +24,7 @@ struct Sizes {
   uint64_t shared = 0;
   std::vector<uint64_t> expert;   // bytes of one expert of each layer
   std::vector<int> n_experts;
+  uint64_t stream_layer = 0;      // the largest layer of experts, in a buffer of its own
   uint64_t experts() const {
     uint64_t sum = 0;
     for (size_t i = 0; i < expert.size(); ++i) sum += expert[i] * static_cast<uint64_t>(n_experts[i]);
@@ -48,12 +51,14 @@ Sizes sizes_of(const ModelSpec& spec, const ModelWeights& weights) {
   for (size_t i = 0; i < weights.layers.size(); ++i) {
     const LayerWeights& layer = weights.layers[i];
     uint64_t ffn = 0;
-    for (const Weight* weight : {&layer.gate, &layer.up, &layer.down, &layer.gate_bias, &layer.up_bias, &layer.down_bias}) ffn += present(*weight);
+    const std::array<uint64_t, 6> parts{present(layer.gate), present(layer.up), present(layer.down), present(layer.gate_bias), present(layer.up_bias), present(layer.down_bias)};
+    for (const uint64_t part : parts) ffn += part;
     const bool moe = spec.layers[i].ffn.kind == FfnKind::kMoe;
     const auto n = static_cast<uint64_t>(moe ? spec.layers[i].ffn.n_experts : 1);
     sizes.shared += layer_bytes(layer) + (moe ? 0 : ffn);
     sizes.n_experts.push_back(moe ? spec.layers[i].ffn.n_experts : 0);
     sizes.expert.push_back(moe ? (ffn + n - 1) / n : 0);
+    if (moe) sizes.stream_layer = std::max(sizes.stream_layer, stream_layer_bytes(parts));
   }
   return sizes;
 }
@@ -87,9 +92,11 @@ bool keeps(const Plan& plan, const MemoryBudget& budget) {
   return plan.cpu.total() + (budget.unified ? plan.gpu.total() : 0) <= budget.ram_bytes;
 }
 
-Plan on_card(const Needs& needs, const MemoryBudget& budget, bool spread) {
+/// With `stream_bytes` for experts that pass through.
+Plan on_card_with(const Needs& needs, const MemoryBudget& budget, bool spread, uint64_t stream_bytes) {
   Plan plan;
-  plan.gpu = {needs.sizes.shared, 0, needs.kv, needs.work + needs.gpu_scratch + budget.driver_bytes};
+  plan.gpu = {needs.sizes.shared, 0, needs.kv, needs.work + needs.gpu_scratch + budget.driver_bytes + stream_bytes};
+  plan.stream_bytes = stream_bytes;
   plan.cpu.work = kProcessBytes;
   if (plan.gpu.total() > budget.vram_bytes) return plan;
   place_experts(plan, needs.sizes, budget.vram_bytes - plan.gpu.total(), spread);
@@ -97,6 +104,16 @@ Plan on_card(const Needs& needs, const MemoryBudget& budget, bool spread) {
   if (plan.placement == Placement::kHybrid) plan.cpu.work += needs.work;   // of the processor's experts
   if (!keeps(plan, budget)) plan.placement = Placement::kTooLarge;
   return plan;
+}
+
+/// Two layers pass through while a long prompt is computed. What they take is missing for experts that stay: a fifth of the room
+/// at most, and nothing where the others would then not find room beside the processor.
+Plan on_card(const Needs& needs, const MemoryBudget& budget, bool spread) {
+  Plan plan = on_card_with(needs, budget, spread, 0);
+  const uint64_t buffers = 2 * needs.sizes.stream_layer;
+  if (plan.placement != Placement::kHybrid || budget.unified || buffers > (budget.vram_bytes - (plan.gpu.total() - plan.gpu.experts)) / 5) return plan;
+  Plan streaming = on_card_with(needs, budget, spread, buffers);
+  return streaming.placement == Placement::kHybrid ? streaming : plan;
 }
 
 Plan on_processor(const Needs& needs, const MemoryBudget& budget) {

@@ -35,7 +35,7 @@ struct MemoryUse {
   uint64_t weights = 0;        // all that every token reads
   uint64_t experts = 0;        // those of the routers' choice
   uint64_t kv = 0;             // keys, values and recurrent states
-  uint64_t work = 0;           // activations, scratch memory, what a driver keeps for itself
+  uint64_t work = 0;           // activations, scratch memory, buffers for experts that pass through, what a driver keeps for itself
   uint64_t total() const { return weights + experts + kv + work; }
 };
 
@@ -44,6 +44,7 @@ struct Plan {
   MemoryUse gpu, cpu;
   std::vector<int> experts_on_gpu;   // per layer; 0 for a dense one
   int64_t n_experts = 0, n_experts_on_gpu = 0;
+  uint64_t stream_bytes = 0;         // in gpu.work: of the buffers through which a long prompt's missing experts pass; 0: none
   int64_t most_context = 0;          // the longest context with which the model would be placed somewhere; 0: none
   std::string reason;                // one sentence for people
 };

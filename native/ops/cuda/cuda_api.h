@@ -18,6 +18,10 @@ struct ConclaveCudaApi {
   int32_t (*alloc)(void* context, size_t bytes, void** buffer);
   int32_t (*free)(void* context, void* buffer);
   int32_t (*upload)(void* context, void* to, const void* from, size_t bytes);
+  /// On a way of its own, behind what was given before; `from` stays as it is until then. What is given after await(number), or
+  /// after awaiting a later one, finds it done.
+  int32_t (*upload_beside)(void* context, void* to, const void* from, size_t bytes, uint64_t* number);
+  int32_t (*await)(void* context, uint64_t number);
   int32_t (*download)(void* context, void* to, const void* from, size_t bytes);
   /// The bytes of a gpu::LaunchList. -1: there is no such kernel, or its arguments have another size.
   int32_t (*run)(void* context, const void* list, size_t bytes);

@@ -1,6 +1,6 @@
 // The CUDA library: the kernels for every architecture that it was built for (graphs.h launches them), and the runtime calls
 // behind cuda_api.h.
-// All work goes to one stream, in order; small uploads go through a ring of pinned memory, so that none waits for the device.
+// Passes go to one stream, in order; small uploads go through a ring of pinned memory, so that none waits for the device.
 #include <cuda_runtime.h>
 
 #include <cstring>
@@ -8,6 +8,7 @@
 
 #include "ops/cuda/cuda_api.h"
 #include "ops/cuda/graphs.h"
+#include "ops/cuda/uploads.h"
 
 namespace conclave {
 namespace {
@@ -21,6 +22,7 @@ struct Context {
   unsigned char* ring = nullptr;
   size_t ring_at = 0;
   Graphs graphs;
+  Uploads uploads;
 };
 
 Context& of(void* context) { return *static_cast<Context*>(context); }
@@ -61,7 +63,8 @@ int32_t alloc_buffer(void* context, size_t bytes, void** buffer) {
 }
 
 int32_t free_buffer(void* context, void* buffer) {
-  const cudaError_t error = cudaStreamSynchronize(of(context).stream);
+  cudaError_t error = of(context).uploads.drain();
+  if (error == cudaSuccess) error = cudaStreamSynchronize(of(context).stream);
   return error != cudaSuccess ? error : cudaFree(buffer);
 }
 
@@ -79,6 +82,14 @@ int32_t upload(void* context, void* to, const void* from, size_t bytes) {
   const cudaError_t error = cudaMemcpyAsync(to, c.ring + c.ring_at, bytes, cudaMemcpyHostToDevice, c.stream);
   c.ring_at += (bytes + 255) / 256 * 256;
   return error;
+}
+
+int32_t upload_beside(void* context, void* to, const void* from, size_t bytes, uint64_t* number) {
+  const cudaError_t error = of(context).uploads.start(of(context).stream, to, from, bytes, number);
+  if (error != cudaErrorMemoryAllocation) return error;
+  cudaGetLastError();   // the system pins no more pages: then in the pass's own way
+  *number = 0;
+  return upload(context, to, from, bytes);
 }
 
 int32_t download(void* context, void* to, const void* from, size_t bytes) {
@@ -111,6 +122,8 @@ constexpr ConclaveCudaApi kApi = {
     alloc_buffer,
     free_buffer,
     upload,
+    upload_beside,
+    [](void* context, uint64_t number) -> int32_t { return of(context).uploads.await(of(context).stream, number); },
     download,
     run_list,
     list_counts,

@@ -67,6 +67,12 @@ class CudaDevice final : public gpu::GpuDevice {
     if (buffer) api_.free(context_, buffer);   // destructors free: a device that was lost has been reported by then
   }
   void upload(void* to, const void* from, size_t bytes) override { check(bytes == 0 ? 0 : api_.upload(context_, to, from, bytes), "receive data"); }
+  uint64_t upload_beside(void* to, const void* from, size_t bytes) override {
+    uint64_t number = 0;
+    check(bytes == 0 ? 0 : api_.upload_beside(context_, to, from, bytes, &number), "receive weights");
+    return number;
+  }
+  void await(uint64_t upload) override { check(api_.await(context_, upload), "receive weights"); }
   void download(void* to, const void* from, size_t bytes) override { check(bytes == 0 ? 0 : api_.download(context_, to, from, bytes), "send data"); }
   void run(const gpu::LaunchList& list) override { check(api_.run(context_, list.bytes().data(), list.bytes().size()), "compute"); }
   gpu::ListCounts list_counts() const override {

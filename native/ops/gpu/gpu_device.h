@@ -21,6 +21,12 @@ class GpuDevice {
   virtual void free(void* buffer) = 0;
   /// `from` may change when this returns; done in the order of the lists around it.
   virtual void upload(void* to, const void* from, size_t bytes) = 0;
+  /// Beside the lists, on a way of its own: see Ops. A device without one uploads at once.
+  virtual uint64_t upload_beside(void* to, const void* from, size_t bytes) {
+    upload(to, from, bytes);
+    return 0;
+  }
+  virtual void await(uint64_t) {}   // by the device, not the caller
   virtual void download(void* to, const void* from, size_t bytes) = 0;   // waits for what was given before
   /// Each launch's arguments are the struct of that kernel (kernel_args.h), its format a DType's number where the kernel has a form for each.
   virtual void run(const LaunchList& list) = 0;

@@ -114,6 +114,14 @@ class GpuOps final : public Ops {
     context_.flush();
     context_.device->download(dst, src, bytes);
   }
+  uint64_t upload_beside(void* dst, const void* src, size_t bytes) override {
+    context_.flush();   // what was called before may still read what lies there
+    return context_.device->upload_beside(dst, src, bytes);
+  }
+  void await(uint64_t upload) override {
+    context_.flush();
+    context_.device->await(upload);
+  }
   void copy(void* dst, const void* src, size_t bytes) override {
     if (bytes > 0) context_.list.copy(dst, src, bytes);
   }

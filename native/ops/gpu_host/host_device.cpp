@@ -1,6 +1,8 @@
 // The device of host_device.h: launches run to their end, block by block.
 #include "ops/gpu_host/host_device.h"
 
+#include <algorithm>
+#include <deque>
 #include <map>
 #include <string>
 
@@ -25,13 +27,30 @@ class HostDevice final : public gpu::GpuDevice {
     return buffer;
   }
   void free(void* buffer) override {
+    const auto known = sizes_.find(buffer);
+    const auto goes_there = [&](const Upload& upload) { return upload.to >= buffer && upload.to < static_cast<const std::byte*>(buffer) + known->second; };
+    if (known != sizes_.end() && std::any_of(waiting_.begin(), waiting_.end(), goes_there)) await(n_uploads_);
     gpu_host::free(buffer);
-    if (const auto known = sizes_.find(buffer); known != sizes_.end()) {
+    if (known != sizes_.end()) {
       used_ -= known->second;
       sizes_.erase(known);
     }
   }
   void upload(void* to, const void* from, size_t bytes) override { copy_checked(to, from, bytes, to); }
+  /// At the last moment, but now and then at once: either must be right.
+  uint64_t upload_beside(void* to, const void* from, size_t bytes) override {
+    check(to, bytes);
+    waiting_.push_back({++n_uploads_, to, from, bytes});
+    if (n_uploads_ % 7 == 0) await(n_uploads_);
+    return n_uploads_;
+  }
+  void await(uint64_t upload_number) override {
+    while (!waiting_.empty() && waiting_.front().number <= upload_number) {
+      const Upload next = waiting_.front();
+      waiting_.pop_front();
+      upload(next.to, next.from, next.bytes);
+    }
+  }
   void download(void* to, const void* from, size_t bytes) override { copy_checked(to, from, bytes, from); }
   void run(const gpu::LaunchList& list) override {
     note(list);
@@ -74,6 +93,13 @@ class HostDevice final : public gpu::GpuDevice {
     if (bytes > 0) std::memmove(to, from, bytes);
   }
 
+  struct Upload {
+    uint64_t number;
+    void* to;
+    const void* from;
+    size_t bytes;
+  };
+
   const char* name_;
   const size_t memory_bytes_;
   const RunKernel run_kernel_;
@@ -81,6 +107,8 @@ class HostDevice final : public gpu::GpuDevice {
   std::map<const void*, size_t> sizes_;
   gpu::ListCache<int> lists_{gpu::kKeptListBytes};
   gpu::ListCounts counts_;
+  std::deque<Upload> waiting_;
+  uint64_t n_uploads_ = 0;
 };
 
 }  // namespace
