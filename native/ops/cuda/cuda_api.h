@@ -4,7 +4,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define CONCLAVE_CUDA_VERSION 3   // changes whenever this file, ops/gpu/launch_list.h or kernel_args.h does
+#define CONCLAVE_CUDA_VERSION 4   // changes whenever this file, ops/gpu/launch_list.h or kernel_args.h does
 
 /// Functions give 0, or the runtime's error number; `error_text` says it in words. The context belongs to one thread at a time.
 struct ConclaveCudaApi {
