@@ -219,6 +219,7 @@ export interface EngineStats {
   /** (row, expert) pairs of those layers that the device computed, and those that the processor did. */
   readonly expertHits: number;
   readonly expertMisses: number;
+  /** To the device, to stay or for one pass of a prompt (whose pairs are not counted above). */
   readonly expertBytesMoved: number;
   readonly residentBytes: number;
   /** Of this process, without the pages of files but those of weights that the processor reads; the peak as far as stats() was asked. */

@@ -80,6 +80,7 @@ export function createModelsService(dependencies: ModelsDependencies): ModelsSer
   let loading: { modelId: string; result: Promise<LoadedModel> } | undefined;
   let hashing: Promise<void> = Promise.resolve();
   let closing = false;
+  let cancels = 0;
   const embeddedReady = registerEmbedded();
 
   function setLoaded(next: LoadedModel): LoadedModel {
@@ -192,7 +193,10 @@ export function createModelsService(dependencies: ModelsDependencies): ModelsSer
     try {
       if (model.broken !== null) throw new AppError(model.broken.code, model.broken.message, model.broken.details);
       setLoaded({ state: "loading", modelId, doneBytes: 0, totalBytes: model.fileBytes });
+      const asked = cancels;
       prepared = await loads.prepare(model);
+      // The engine knows nothing of this load yet, and so could neither cancel nor replace it.
+      if (cancels !== asked || !mine()) throw new AppError("cancelled", "Loading the model was cancelled.");
       loads.settle(true);
       const facts = await engine.load(prepared.request, (doneBytes, totalBytes) => {
         if (mine() && loaded.state === "loading") setLoaded({ state: "loading", modelId, doneBytes, totalBytes });
@@ -250,6 +254,7 @@ export function createModelsService(dependencies: ModelsDependencies): ModelsSer
     },
     load: ({ modelId }) => load(modelId),
     async cancelLoad() {
+      cancels += 1;
       engine.cancelLoad();
       return null;
     },

@@ -418,6 +418,27 @@ describe("models", () => {
     await expect(load).rejects.toMatchObject({ code: "cancelled" });
     expect(await models.getLoaded({})).toEqual({ state: "none" });
   });
+
+  it("can be cancelled or replaced before the engine hears of the load", async () => {
+    const { models } = app.handlers;
+    const path = join(folder, "other.gguf");
+    writeFileSync(path, "o");
+    const other = await models.addFile({ path });
+    for (const end of [() => models.cancelLoad({}), () => models.load({ modelId: other.id })]) {
+      const gate = Promise.withResolvers<void>();
+      engine.planGate = gate.promise;
+      const plans = engine.plans.length;
+      const load = models.load({ modelId: "embedded" });
+      const givenUp = expect(load).rejects.toMatchObject({ code: "cancelled" });
+      await vi.waitFor(() => expect(engine.plans.length).toBe(plans + 1));
+      const next = end();
+      gate.resolve();
+      await givenUp;
+      await next;
+    }
+    expect(engine.loads.map((request) => request.path)).toEqual([realpathSync(path)]);
+    expect(await models.getLoaded({})).toMatchObject({ state: "ready", modelId: other.id });
+  });
 });
 
 describe("dispatch", () => {
