@@ -18,6 +18,7 @@ constexpr DebugSwitch kSwitches[] = {
     {"CONCLAVE_SPIN_US", "20", "microseconds a waiting thread spins before it sleeps; 0: sleep at once"},
     {"CONCLAVE_CHECK_KV", "0", "1: whenever the engine is idle, check that every page of the cache is accounted for"},
     {"CONCLAVE_DRAFT_LOG", "0", "1: print each choice of draft lengths and its reason to stderr"},
+    {"CONCLAVE_ATTEND_TILES", "1", "1: a graphics card attends by matrix fragments, and sequences that share pages meet them together; 0: neither"},
     {"CONCLAVE_GROUP_EXPERTS", "1", "1: a pass reads each distinct expert once (CPU); 0: once for every row that chose it, to see what that saves"},
     {"CONCLAVE_TILE_ROWS", "33", "rows of a pass from which a graphics card multiplies by matrix fragments"},
     {"CONCLAVE_HUGE_PAGES", "1", "1: ask for huge pages for large buffers; 0: do not"},

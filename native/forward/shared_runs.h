@@ -8,9 +8,6 @@
 
 namespace conclave {
 
-/// A sequence with more rows than that in a batch (a piece of a prompt) meets its keys as a block of its own.
-inline constexpr int kMostSharingRows = 32;
-
 /// The runs that pass the gate, by depth. Where too few pages are common they are left to the runs below, or to the sequences.
 /// A page that rows of the batch still write to is in none.
 std::vector<SharedRun> shared_runs(std::span<const int32_t> row_sequence, std::span<const int32_t> row_position, std::span<const SequencePages> sequences, SharingGate gate);

@@ -96,6 +96,9 @@ struct SharedRun {
   std::vector<int32_t> rows;             // ascending; all rows of two sequences or more
 };
 
+/// A sequence with more rows than that in a batch (a piece of a prompt) shares nothing: it meets its keys as a block of its own.
+inline constexpr int kMostSharingRows = 32;
+
 /// From what on a backend gains by that: pages in a run, sequences that share it.
 struct SharingGate {
   int min_pages = INT_MAX, min_sequences = 2;

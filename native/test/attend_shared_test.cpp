@@ -6,6 +6,7 @@
 #include "forward/profiling_ops.h"
 #include "forward/shared_runs.h"
 #include "ops/cpu/attend_rows.h"
+#include "ops/gpu/pick_attention.h"
 
 using namespace conclave;
 using namespace conclave::test;
@@ -127,6 +128,7 @@ const SharedCase kSharedCases[] = {
     {{2, 2, 64, 64, DType::kF16, 40, false, 0}, 30, 3, 1, "a window that begins behind them"},
     {{1, 1, 48, 40, DType::kF32, 0, false, 30.f}, 5, 12, 1, "softcap, floats, a value width that is no multiple of 16"},
     {{3, 1, 576, 512, DType::kF16, 0, false, 0}, 4, 0, 1, "latent keys"},
+    {{2, 2, 192, 128, DType::kF16, 0, false, 0}, 9, 0, 1, "keys wider than values"},
 };
 
 void check_shared(const Level& level, const SharedCase& c) {
@@ -169,28 +171,40 @@ TEST("attend: shared pages, met together, give the bits that each row has withou
     for (const SharedCase& c : kSharedCases) check_shared(level, c);
 }
 
-TEST("attend: many sequences over one prefix, so that several tiles meet a run in turn") {
-  const AttentionShape shape{6, 2, 32, 32, DType::kF16, 0, false, 0};   // three heads to a key leave tiles open
+TEST("attend: many sequences over one prefix and a fork of it, so that states are carried from run to run") {
+  const AttentionShape shape{8, 8, 32, 32, DType::kF16, 0, true, 0};
   Forest forest;
-  const int common = forest.add(-1, 19);
-  for (int i = 0; i < 70; ++i) forest.add_rows(forest.add(common, 1), 19 * kPageTokens + i % 32, 1);
+  const int common = forest.add(-1, 9), fork = forest.add(common, 9);
+  for (int i = 0; i < 40; ++i) {
+    const int parent = i % 5 < 3 ? fork : common;
+    forest.add_rows(forest.add(parent, 1), static_cast<int>(forest.tables[static_cast<size_t>(parent)].size()) * kPageTokens + i % 32, 1);
+  }
+  const OwnedWeight sinks = random_weight(DType::kF32, 1, 1, 8);
   for (const Level& level : levels()) {
-    if (level.name.starts_with("cuda")) continue;   // no other path there than above, and slow
     const KeyPool pool(level, shape, forest.n_pages, forest.slots());
-    OwnedTensor q(70, 6 * 32), out(70, 6 * 32, false), apart(70, 6 * 32, false);
+    OwnedTensor q(40, 8 * 32), out(40, 8 * 32, false), apart(40, 8 * 32, false);
     const std::vector<SharedRun> runs = forest.runs({1, 2});
-    AttendArgs args{out.view, q.view, pool.layer, 6, 0.2f, 0.f, 0, nullptr, forest.row_sequence, forest.row_position, forest.sequences, runs};
+    AttendArgs args{out.view, q.view, pool.layer, 8, 0.2f, 0.f, 0, &sinks.view, forest.row_sequence, forest.row_position, forest.sequences, runs};
     level.ops->attend(args);
     args.shared = {};
     args.out = apart.view;
     level.ops->attend(args);
-    for (int64_t r = 0; r < 70; ++r) CHECK_MSG(same_bits(apart.view.f32(r), out.view.f32(r), 6 * 32), level.name + ": row " + std::to_string(r) + " differs");
+    for (int64_t r = 0; r < 40; ++r) CHECK_MSG(same_bits(apart.view.f32(r), out.view.f32(r), 8 * 32), level.name + ": row " + std::to_string(r) + " differs");
   }
 }
 
 TEST("attend: short shared runs are left alone where heads fill the tiles") {
   CHECK(pays_together(1, 8, 2) && pays_together(3, 8, 2) && pays_together(12, 8, 2) && pays_together(8, 8, 256));
   CHECK(!pays_together(1, 8, 1) && !pays_together(8, 8, 255) && !pays_together(4, 2, 255));
+}
+
+TEST("attend: a card's fragments are picked for keys and values that fit them") {
+  using gpu::pick_attention, gpu::PromptTiles;
+  const auto is = [](const gpu::AttentionConfig& config, bool few, bool shared, PromptTiles prompt) { return config.few == few && config.shared == shared && config.prompt == prompt; };
+  CHECK(is(pick_attention(DType::kF16, 128, 128, true), true, true, PromptTiles::k64) && is(pick_attention(DType::kQ8_0, 64, 64, true), true, true, PromptTiles::k64));
+  CHECK(is(pick_attention(DType::kBF16, 192, 128, true), true, false, PromptTiles::k16) && is(pick_attention(DType::kF16, 256, 256, true), false, false, PromptTiles::k16));
+  CHECK(is(pick_attention(DType::kF16, 576, 512, true), false, false, PromptTiles::kNone) && is(pick_attention(DType::kF16, 15, 16, true), false, false, PromptTiles::kNone));
+  CHECK(is(pick_attention(DType::kF32, 128, 128, true), false, false, PromptTiles::kNone) && is(pick_attention(DType::kF16, 128, 128, false), false, false, PromptTiles::kNone));
 }
 
 TEST("attend: the profile counts the keys and values of a shared run once") {

@@ -1,22 +1,17 @@
-// Keys and values into their pages, and attention over them: which rows meet which keys together, and whether one block or
-// many meet a sequence's runs; see kv.h and attend.h.
+// Keys and values into their pages, and attention over them: which kernels attend, and for the plain one which rows meet which
+// keys together, and whether one block or many meet a sequence's runs; see kv.h and attend.h. Tiles: attend_tiles.cpp.
 #include <algorithm>
 #include <bit>
 #include <cassert>
 #include <string>
 
 #include "base/error.h"
-#include "ops/gpu/gpu_ops.h"
+#include "ops/gpu/attend_launch.h"
 
 namespace conclave::gpu {
 namespace {
 
 constexpr int kQueries = 8, kRunKeys = 256, kMostKey = 576, kMostValue = 512;   // attend.h
-
-Pages pages_of(const KvLayer& layer) {
-  return {static_cast<uint8_t*>(layer.k), static_cast<uint8_t*>(layer.v), layer.n_kv_heads, layer.d_k, layer.d_v,
-          static_cast<int64_t>(row_bytes(layer.type, layer.d_k)) * kPageTokens, static_cast<int64_t>(row_bytes(layer.type, layer.d_v)) * kPageTokens};
-}
 
 /// The page tables of all sequences one after the other, and where each begins.
 struct PageTable {
@@ -56,20 +51,10 @@ int most_runs(const AttendArgs& args, std::span<const RowTile> tiles) {
   return most;
 }
 
-}  // namespace
-
-void store_kv(GpuContext& context, const StoreKvArgs& args) {
-  if (args.slots.empty()) return;
-  assert(args.k.n_rows == static_cast<int64_t>(args.slots.size()) && args.v.n_rows == args.k.n_rows);
-  context.launch(KernelId::kStoreKv, args.layer.type, {args.layer.n_kv_heads, static_cast<int32_t>(args.slots.size()), 1},
-                 StoreKernelArgs{pages_of(args.layer), args.k.f32(), args.v.f32(), args.k.stride, args.v.stride, context.staging.put(args.slots)});
-}
-
-void attend(GpuContext& context, const AttendArgs& args) {
+/// All rows by the plain kernel.
+void attend_plain(GpuContext& context, const AttendArgs& args) {
   const int64_t n = args.q.n_rows;
-  if (n == 0) return;
   const KvLayer& layer = args.layer;
-  assert(args.n_heads % layer.n_kv_heads == 0);
   if (layer.d_k > kMostKey || layer.d_v > kMostValue) {
     throw Error(ErrorCode::kUnsupported, "keys of " + std::to_string(layer.d_k) + " and values of " + std::to_string(layer.d_v) + " numbers are wider than the graphics card's " + std::to_string(kMostKey) + " and " + std::to_string(kMostValue));
   }
@@ -94,6 +79,49 @@ void attend(GpuContext& context, const AttendArgs& args) {
   if (!split) return;
   context.launch(KernelId::kMergeRuns, {args.n_heads, static_cast<int32_t>(n), 1},
                  MergeKernelArgs{args.out.f32(), args.out.stride, kernel.partial, kernel.state, kernel.sinks, args.n_heads, layer.d_v, kernel.n_parts});
+}
+
+}  // namespace
+
+Pages pages_of(const KvLayer& layer) {
+  return {static_cast<uint8_t*>(layer.k), static_cast<uint8_t*>(layer.v), layer.n_kv_heads, layer.d_k, layer.d_v,
+          static_cast<int64_t>(row_bytes(layer.type, layer.d_k)) * kPageTokens, static_cast<int64_t>(row_bytes(layer.type, layer.d_v)) * kPageTokens};
+}
+
+void store_kv(GpuContext& context, const StoreKvArgs& args) {
+  if (args.slots.empty()) return;
+  assert(args.k.n_rows == static_cast<int64_t>(args.slots.size()) && args.v.n_rows == args.k.n_rows);
+  context.launch(KernelId::kStoreKv, args.layer.type, {args.layer.n_kv_heads, static_cast<int32_t>(args.slots.size()), 1},
+                 StoreKernelArgs{pages_of(args.layer), args.k.f32(), args.v.f32(), args.k.stride, args.v.stride, context.staging.put(args.slots)});
+}
+
+void attend(GpuContext& context, const AttendArgs& args) {
+  const int64_t n = args.q.n_rows;
+  assert(args.n_heads % args.layer.n_kv_heads == 0);
+  const AttentionConfig config = pick_attention(args.layer.type, args.layer.d_k, args.layer.d_v, context.attends_in_tiles);
+  std::vector<RowSpan> few, prompts, plain;
+  for (int64_t row = 0, end = 0; row < n; row = end) {
+    const int32_t sequence = args.row_sequence[static_cast<size_t>(row)];
+    while (end < n && args.row_sequence[static_cast<size_t>(end)] == sequence) ++end;
+    const bool is_prompt = end - row > kMostFewRows;
+    if (is_prompt ? config.prompt != PromptTiles::kNone : config.few) {
+      (is_prompt ? prompts : few).push_back({row, end});
+    } else if (!plain.empty() && plain.back().end == row) {
+      plain.back().end = end;
+    } else {
+      plain.push_back({row, end});
+    }
+  }
+  if (!prompts.empty()) attend_prompts(context, args, config, prompts);
+  if (!few.empty()) attend_few(context, args, config, few);
+  for (const RowSpan& span : plain) {
+    AttendArgs part = args;
+    part.out = args.out.rows(span.first, span.end - span.first);
+    part.q = args.q.rows(span.first, span.end - span.first);
+    part.row_sequence = args.row_sequence.subspan(static_cast<size_t>(span.first), static_cast<size_t>(span.end - span.first));
+    part.row_position = args.row_position.subspan(static_cast<size_t>(span.first), static_cast<size_t>(span.end - span.first));
+    attend_plain(context, part);
+  }
 }
 
 }  // namespace conclave::gpu

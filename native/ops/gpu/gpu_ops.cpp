@@ -6,7 +6,9 @@
 #include <string>
 #include <utility>
 
+#include "base/debug_switches.h"
 #include "base/error.h"
+#include "ops/gpu/pick_attention.h"
 
 namespace conclave::gpu {
 
@@ -78,6 +80,8 @@ void GpuContext::flush() {
   list = std::move(recorded);   // its memory
 }
 
+GpuContext::GpuContext(std::unique_ptr<GpuDevice> on) : attends_in_tiles(debug_switch_int("CONCLAVE_ATTEND_TILES", 0, 1) == 1), device(std::move(on)), staging(*device) {}
+
 const uint8_t* device_bytes(const Weight& weight) {
   if (!weight.device) throw Error(ErrorCode::kInternal, std::string("tensor ") + weight.name + " was not brought to the device");
   return static_cast<const uint8_t*>(weight.device);
@@ -103,6 +107,7 @@ class GpuOps final : public Ops {
   }
 
   const char* name() const override { return context_.device->name(); }
+  SharingGate sharing_gate() const override { return context_.attends_in_tiles ? kGpuSharing : SharingGate{}; }
   std::optional<DeviceMemory> memory() const override { return context_.device->memory(); }
   void* alloc(size_t bytes) override { return context_.device->alloc(bytes); }
   void free(void* buffer) override;

@@ -86,8 +86,9 @@ void clear_padding(Args& args) {
 }
 
 struct GpuContext {
-  explicit GpuContext(std::unique_ptr<GpuDevice> on) : device(std::move(on)), staging(*device) {}
+  explicit GpuContext(std::unique_ptr<GpuDevice> on);
 
+  const bool attends_in_tiles;   // CONCLAVE_ATTEND_TILES
   std::unique_ptr<GpuDevice> device;
   Staging staging;
   LaunchList list;         // not yet given to the device

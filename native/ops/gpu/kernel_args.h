@@ -253,6 +253,40 @@ struct MergeKernelArgs {
   int n_heads, d_v, n_parts;
 };
 
+/// Queries that meet the keys [first_key, last_key) together: `n_queries` from `first_query` on of the list rows x heads that
+/// share keys, whose rows are rows[rows_at], rows[rows_at + 1], ...; none: there is nothing to do.
+struct QueryTile {
+  int32_t rows_at, first_query, n_queries;
+  int32_t table_at;        // page p of theirs is page_table[table_at + p]
+  int32_t first_key, last_key;
+  int32_t goes_on;         // from what earlier tiles left in `partial`
+};
+/// Grid: (tiles, key heads). With parts each tile is one run of keys, and part i of a row is its run i, for MergeTilesArgs; else
+/// the runs are joined, and the result is final or, in `partial` of one part, for tiles that go on.
+struct TileAttendArgs {
+  Pages pages;
+  Pointer<const float> q;
+  Pointer<float> out;
+  int64_t q_stride, out_stride;
+  int n_heads, window;
+  float scale, softcap;
+  Pointer<const float> sinks;
+  Pointer<const QueryTile> tiles;
+  Pointer<const int32_t> rows, positions, page_table;
+  Pointer<const int32_t> places;  // of each row in `partial` and `state`; null where nothing is left there
+  int n_parts;                    // 0: no parts
+  int finishes;                   // out is written
+  Pointer<float> partial, state;  // [place][head][part][d_v], [place][head][part][2]: largest score, sum of weights
+};
+/// Grid: (n_heads, places). The row of place p is rows[p].
+struct MergeTilesArgs {
+  Pointer<float> out;
+  int64_t out_stride;
+  Pointer<const float> partial, state, sinks;
+  Pointer<const int32_t> rows, positions;
+  int n_heads, d_v, n_parts, window;
+};
+
 /// The choice of experts from their logits. Grid: rows.
 struct ChooseArgs {
   Pointer<float> logits, selection;   // [n][n_experts] each

@@ -1,6 +1,7 @@
 // Every kernel of kernel_table.h, in whatever language this is compiled as.
 #pragma once
 #include "ops/gpu/attend.h"
+#include "ops/gpu/attend_tiles.h"
 #include "ops/gpu/delta_net.h"
 #include "ops/gpu/ffn.h"
 #include "ops/gpu/kernel_table.h"

@@ -28,6 +28,11 @@
   PAGES(kStoreKv, "store_kv", StoreKv) \
   PAGES(kAttend, "attend", Attend) \
   ONE(kMergeRuns, "merge_runs", MergeRuns) \
+  PAGES(kAttendFew, "attend_few", AttendFew) \
+  PAGES(kAttendShared, "attend_shared", AttendShared) \
+  PAGES(kAttendPrompt, "attend_prompt", AttendPrompt) \
+  PAGES(kAttendWidePrompt, "attend_wide_prompt", AttendWidePrompt) \
+  ONE(kMergeTiles, "merge_tiles", MergeTiles) \
   ONE(kChoose, "choose", ChooseExperts) \
   ONE(kConvolve, "convolve", ConvolveRows) \
   ONE(kKeepInputs, "keep_inputs", KeepInputs) \
