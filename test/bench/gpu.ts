@@ -19,6 +19,7 @@ async function main(): Promise<void> {
   await buildCard();
   await must("the op list on the card", program("ops_test"), []);
   await must("linear and latent attention on the card", program("linear_attention_test"), []);
+  await must("shared pages on the card, bit by bit", program("attend_shared_test"), []);
   await must("every reference model on the card", program("forward_test"), ["on the card"]);
   for (const check of ["memcheck", "racecheck"])
     await must(`the op list under ${check}`, "compute-sanitizer", [

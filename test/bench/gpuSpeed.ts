@@ -11,6 +11,7 @@ import { z } from "zod";
 import { buildAll } from "../../build/buildAll.ts";
 import { repositoryRoot } from "../../build/vite.destination.ts";
 import { buildCard, card, int8Rate } from "./gpuMachine.ts";
+import { sharedPrefixes } from "./gpuShared.ts";
 import { markdownTable, surroundings } from "./machine.ts";
 import { conclaveProgram } from "./measure.ts";
 import { ensureSynthetic } from "./syntheticGguf.ts";
@@ -40,6 +41,9 @@ interface Options {
   readonly models: readonly string[];
   readonly contexts: readonly number[];
   readonly prompts: readonly number[];
+  /** Of sequences that share a prefix: its lengths, and how many they are. */
+  readonly prefixes: readonly number[];
+  readonly batches: readonly number[];
 }
 
 const decodeTokens = 64;
@@ -171,7 +175,7 @@ function stagesOf({ shape, prefill }: Measured): string[] {
   );
 }
 
-function page(all: readonly Measured[], { device, contexts, prompts }: Options): string {
+function page(all: readonly Measured[], shared: string, { device, contexts, prompts }: Options): string {
   const { date, machine, conclave } = surroundings();
   const found = device === "cuda" ? card() : null;
   const where = found === null ? `device ${device}` : `${found.name}, driver ${found.driver}`;
@@ -184,6 +188,7 @@ function page(all: readonly Measured[], { device, contexts, prompts }: Options):
     decodeTable(all, contexts),
     "A pass of n rows in the time of one (distinct experts a layer), behind 512 tokens:",
     rowsTable(all),
+    shared,
     ...all.flatMap(stagesOf),
   ].join("\n\n")}\n`;
 }
@@ -196,6 +201,8 @@ function readOptions(): Options {
       models: { type: "string", default: "olmoe,mixtral-whole,qwen3moe-whole,gpt-oss" },
       contexts: { type: "string", default: "512,8192,32768" },
       prompts: { type: "string", default: "512,4096" },
+      prefixes: { type: "string", default: "1024,4096,16384" },
+      batches: { type: "string", default: "32,128,512" },
     },
   });
   return {
@@ -203,6 +210,8 @@ function readOptions(): Options {
     models: values.models.split(","),
     contexts: numbers(values.contexts),
     prompts: numbers(values.prompts),
+    prefixes: numbers(values.prefixes),
+    batches: numbers(values.batches),
   };
 }
 
@@ -211,7 +220,10 @@ async function main(): Promise<void> {
   await (options.device === "cuda" ? buildCard() : buildAll(["native"]));
   const all: Measured[] = [];
   for (const name of options.models) all.push(await measureModel(name, options));
-  const text = page(all, options);
+  const sharing = options.models.filter((name) => /^(olmoe|qwen3moe)/.test(name));
+  const files = new Map<string, string>();
+  for (const name of sharing) files.set(models.get(name)?.title ?? name, await ensureSynthetic(name, say));
+  const text = page(all, await sharedPrefixes(measure, options, files), options);
   process.stdout.write(text);
   if (options.device !== "cuda") return;
   const folder = join(repositoryRoot, "test", "bench", "results");
