@@ -35,6 +35,7 @@ MemoryBudget free_now(const PlanRequest& request, ModelPlan& answer) {
     answer.vram_bytes = card->total_bytes;
     answer.vram_free_bytes = std::min<uint64_t>(card->total_bytes, card->free_bytes + request.returned_vram_bytes);
     budget.vram_bytes = usable_bytes(request.load, answer.vram_free_bytes);
+    budget.unified = card->unified;
   }
   return budget;
 }

@@ -22,8 +22,8 @@ namespace conclave {
 
 enum class Precision { kFast, kExact };
 
-enum class Device { kCpu, kCuda, kAuto };   // kAuto: a card if there is one, else the processor
-/// "cpu", "cuda", "auto"; nullopt for anything else.
+enum class Device { kCpu, kCuda, kMetal, kAuto };   // kAuto: a card if there is one, else the processor
+/// "cpu", "cuda", "metal", "auto"; nullopt for anything else.
 std::optional<Device> device_of(std::string_view name);
 
 struct OpsOptions {
@@ -202,6 +202,7 @@ struct MoeFfnArgs {
 /// Bytes of a device's own memory.
 struct DeviceMemory {
   size_t free_bytes = 0, total_bytes = 0;
+  bool unified = false;   // part of the host's own memory
 };
 
 class Ops {

@@ -19,7 +19,7 @@ namespace {
 struct Path {
   const char* name;
   Precision precision;
-  bool on_gpu_host = false;
+  std::unique_ptr<gpu::GpuDevice> (*on_host)(const char* name, size_t memory_bytes) = nullptr;   // the GPU's kernels, simulated
   Device device = Device::kCpu;
   float near_tie = 0.1f;   // between the reference's own two best logits
   bool every_third_on_cpu = false;   // of the experts
@@ -37,7 +37,7 @@ EngineOptions options_for(const GoldenCase& golden, const Path& path) {
   options.precision = path.precision;
   options.kv_type = path.precision == Precision::kExact ? DType::kF32 : DType::kF16;
   options.device = path.device;
-  if (path.on_gpu_host) options.make_ops = [] { return gpu::make_gpu_ops(gpu_host::make_host_device("cuda-on-host")); };
+  if (path.on_host) options.make_ops = [path] { return gpu::make_gpu_ops(path.on_host(path.name, size_t{1} << 40)); };
   options.stream_rows = path.stream_rows;
   if (path.every_third_on_cpu) options.on_device = [](size_t, int expert) { return expert % 3 != 2; };
   return options;
@@ -155,14 +155,17 @@ void check_all(const Path& path, const std::vector<GoldenCase>& cases = golden_c
 TEST("every reference model on the exact path") { check_all({"exact", Precision::kExact}); }
 TEST("every reference model on the fast path") { check_all({"fast", Precision::kFast}); }
 #if !defined(__SANITIZE_THREAD__)   // which loses its way when a kernel changes stacks
-TEST("every reference model on the GPU's kernels") { check_all({"cuda-on-host", Precision::kFast, true, Device::kCpu, kGpuNearTie}); }
-TEST("every reference model with every third expert on the processor") { check_all({"cuda-on-host + cpu", Precision::kFast, true, Device::kCpu, kGpuNearTie, true}, few_golden_cases()); }
+TEST("every reference model on the GPU's kernels") { check_all({"cuda-on-host", Precision::kFast, &gpu_host::make_host_device, Device::kCpu, kGpuNearTie}); }
+TEST("every reference model with every third expert on the processor") { check_all({"cuda-on-host + cpu", Precision::kFast, &gpu_host::make_host_device, Device::kCpu, kGpuNearTie, true}, few_golden_cases()); }
+TEST("every reference model on the kernels that a Mac runs") { check_all({"metal-on-host", Precision::kFast, &gpu_host::make_metal_host_device, Device::kCpu, kGpuNearTie}, few_golden_cases()); }
+TEST("every reference model with every third expert brought to the device for each pass of the prompt") { check_all({"cuda-on-host, streamed", Precision::kFast, &gpu_host::make_host_device, Device::kCpu, kGpuNearTie, true, 1}, few_golden_cases()); }
 #endif
-TEST("every reference model with every third expert brought to the device for each pass of the prompt") { check_all({"cuda-on-host, streamed", Precision::kFast, true, Device::kCpu, kGpuNearTie, true, 1}, few_golden_cases()); }
 
 TEST("every reference model on the card, alone and with every third expert on the processor") {
-  if (!std::getenv("CONCLAVE_TEST_CUDA")) throw Skip{"CONCLAVE_TEST_CUDA is not set"};
-  for (const bool hybrid : {false, true}) check_all({hybrid ? "cuda + cpu" : "cuda", Precision::kFast, false, Device::kCuda, kGpuNearTie, hybrid});
+  const bool metal = std::getenv("CONCLAVE_TEST_METAL");
+  if (!metal && !std::getenv("CONCLAVE_TEST_CUDA")) throw Skip{"neither CONCLAVE_TEST_CUDA nor CONCLAVE_TEST_METAL is set"};
+  const char* const names[] = {metal ? "metal" : "cuda", metal ? "metal + cpu" : "cuda + cpu"};
+  for (const bool hybrid : {false, true}) check_all({names[hybrid ? 1 : 0], Precision::kFast, nullptr, metal ? Device::kMetal : Device::kCuda, kGpuNearTie, hybrid});
 }
 
 int main(int argc, char** argv) { return conclave::test::run_tests(argc, argv); }

@@ -8,6 +8,7 @@
 #include <memory>
 #include <random>
 #include <string>
+#include <tuple>
 #include <vector>
 
 #include "check.h"
@@ -16,6 +17,7 @@
 #include "ops/cpu/cpu_ops.h"
 #include "ops/cuda/cuda_ops.h"
 #include "ops/gpu_host/host_device.h"
+#include "ops/metal/metal_ops.h"
 
 namespace conclave::test {
 
@@ -153,11 +155,12 @@ inline std::vector<Level>& levels() {
     out.push_back({"cuda-on-host", std::make_unique<MirroredOps>(gpu::make_gpu_ops(gpu_host::make_host_device("cuda-on-host"))), false, true});
     out.push_back({"metal-on-host", std::make_unique<MirroredOps>(gpu::make_gpu_ops(gpu_host::make_metal_host_device("metal-on-host"))), false, true, true});
 #endif
-    if (std::getenv("CONCLAVE_TEST_CUDA")) {
+    for (const auto& [name, variable, make] : {std::tuple{"cuda", "CONCLAVE_TEST_CUDA", &make_cuda_ops}, std::tuple{"metal", "CONCLAVE_TEST_METAL", &make_metal_ops}}) {
+      if (!std::getenv(variable)) continue;
       std::string why;
-      std::unique_ptr<Ops> ops = make_cuda_ops(why);
-      CHECK_MSG(ops != nullptr, "CONCLAVE_TEST_CUDA asks for the graphics card, but " + why);
-      out.push_back({"cuda", std::make_unique<MirroredOps>(std::move(ops)), false, true});
+      std::unique_ptr<Ops> ops = make(why);
+      CHECK_MSG(ops != nullptr, std::string(variable) + " asks for the graphics card, but " + why);
+      out.push_back({name, std::make_unique<MirroredOps>(std::move(ops)), false, true});
     }
     return out;
   }();

@@ -21,15 +21,15 @@ struct Command {
 
 constexpr Command kCommands[] = {
     {"inspect", "FILE [--json]", "show a model file's metadata, tensors and what the engine makes of them", conclave::command_inspect},
-    {"logits", "FILE --tokens 1,2,3 [--json] [--exact] [-t THREADS] [--device cpu|cuda|auto [--vram 8G] [--expert-cache fixed|lru|lfu] [--expert-usage LOGITS.json]]", "compute the logits of every position and the experts chosen", conclave::command_logits},
-    {"generate", "FILE --tokens 1,2,3 [-n TOKENS] [--temperature T] [--seed S] [--top-k K] [--top-p P] [--min-p P] [--repetition-penalty R] [--stop 1,2] [--draft off|lookup|mdlm|dflash|auto] [--draft-length N] [--drafter FILE,FILE] [--json] [--exact] [-t THREADS] [--device cpu|cuda|auto [--vram 8G] [--expert-cache fixed|lru|lfu] [--expert-usage LOGITS.json]]",
+    {"logits", "FILE --tokens 1,2,3 [--json] [--exact] [-t THREADS] [--device cpu|cuda|metal|auto [--vram 8G] [--expert-cache fixed|lru|lfu] [--expert-usage LOGITS.json]]", "compute the logits of every position and the experts chosen", conclave::command_logits},
+    {"generate", "FILE --tokens 1,2,3 [-n TOKENS] [--temperature T] [--seed S] [--top-k K] [--top-p P] [--min-p P] [--repetition-penalty R] [--stop 1,2] [--draft off|lookup|mdlm|dflash|auto] [--draft-length N] [--drafter FILE,FILE] [--json] [--exact] [-t THREADS] [--device cpu|cuda|metal|auto [--vram 8G] [--expert-cache fixed|lru|lfu] [--expert-usage LOGITS.json]]",
      "continue a prompt of token ids", conclave::command_generate},
-    {"bench", "FILE [-p PROMPT] [-n TOKENS] [-t THREADS] [--device cpu|cuda|auto [--vram 8G] [--expert-cache fixed|lru|lfu] [--expert-usage LOGITS.json]] [--repeat R] [--chunk C] [--rows 1,2,4 [--random-rows]] [--shared-prefix 1024,4096 --batch 8,32] [--json] [--exact]",
+    {"bench", "FILE [-p PROMPT] [-n TOKENS] [-t THREADS] [--device cpu|cuda|metal|auto [--vram 8G] [--expert-cache fixed|lru|lfu] [--expert-usage LOGITS.json]] [--repeat R] [--chunk C] [--rows 1,2,4 [--random-rows]] [--shared-prefix 1024,4096 --batch 8,32] [--json] [--exact]",
      "measure prefill and decode against the machine's bandwidth, what a pass of so many rows costs, or sequences behind one prefix", conclave::command_bench},
-    {"attention", "[--heads 8,1] [--width 128] [--kv F16|BF16|F32|Q8_0] [--batch 512,1024 --prefix 1024,2048] [--suffix 0,128] [--repeat R] [-t THREADS] [--device cpu|cuda|auto] [--json]",
+    {"attention", "[--heads 8,1] [--width 128] [--kv F16|BF16|F32|Q8_0] [--batch 512,1024 --prefix 1024,2048] [--suffix 0,128] [--repeat R] [-t THREADS] [--device cpu|cuda|metal|auto] [--json]",
      "measure attention of sequences behind one prefix, met together and by each for itself; needs no model", conclave::command_attention},
     {"quantize", "IN OUT TYPE [--experts-only] [-t THREADS]", "write a model (a GGUF file of floats, or a Hugging Face folder) in another number format", conclave::command_quantize},
-    {"perplexity", "FILE --tokens-file IDS [--context N] [--json] [--exact] [-t THREADS] [--device cpu|cuda|auto [--vram 8G] [--expert-cache fixed|lru|lfu] [--expert-usage LOGITS.json]]", "measure how well a model expects texts, given as lines of token ids", conclave::command_perplexity},
+    {"perplexity", "FILE --tokens-file IDS [--context N] [--json] [--exact] [-t THREADS] [--device cpu|cuda|metal|auto [--vram 8G] [--expert-cache fixed|lru|lfu] [--expert-usage LOGITS.json]]", "measure how well a model expects texts, given as lines of token ids", conclave::command_perplexity},
     {"plan", "FILE --ram 32G [--vram 8G|free] | --unified 36G [--context N] [--kv F16|Q8_0|BF16|F32] [--json]", "show what of a model goes to the graphics card and what stays in memory", conclave::command_plan},
 };
 

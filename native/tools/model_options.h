@@ -65,7 +65,7 @@ inline std::vector<std::vector<float>> usage_argument(const Arguments& arguments
 inline Device device_argument(const Arguments& arguments) {
   const std::string device = arguments.text("--device", "cpu");
   if (const std::optional<Device> known = device_of(device)) return *known;
-  throw UsageError("the option --device is '" + printable(device) + "'; cpu, cuda and auto are known");
+  throw UsageError("the option --device is '" + printable(device) + "'; cpu, cuda, metal and auto are known");
 }
 
 /// `--exact` keeps the keys and values in F32 too: the path that is compared with reference outputs.
@@ -79,7 +79,7 @@ inline EngineOptions engine_options(const Arguments& arguments) {
   }
   options.device = device_argument(arguments);
   for (const char* option : {"--vram", "--expert-cache", "--expert-usage"}) {
-    if (options.device == Device::kCpu && arguments.has(option)) throw UsageError(std::string("the option ") + option + " is for a graphics card; it needs --device cuda or auto");
+    if (options.device == Device::kCpu && arguments.has(option)) throw UsageError(std::string("the option ") + option + " is for a graphics card; it needs --device cuda, metal or auto");
   }
   options.device_bytes = bytes_argument(arguments, "--vram");
   const std::string cache = arguments.text("--expert-cache", "fixed");

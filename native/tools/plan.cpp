@@ -42,8 +42,14 @@ void print_text(const Plan& plan) {
 
 /// `--vram free`: what the graphics card of this machine has free now. Its driver has taken its own by then.
 void ask_card(MemoryBudget& budget) {
-  const std::optional<DeviceMemory> memory = make_ops({.device = Device::kCuda})->memory();
+#if defined(__APPLE__)
+  constexpr Device kCard = Device::kMetal;
+#else
+  constexpr Device kCard = Device::kCuda;
+#endif
+  const std::optional<DeviceMemory> memory = make_ops({.device = kCard})->memory();
   budget.vram_bytes = memory ? memory->free_bytes : 0;
+  budget.unified = memory && memory->unified;
   budget.driver_bytes = 0;
 }
 

@@ -12,6 +12,18 @@ template <class Kernel>
   Kernel::run(args, place, as<unsigned char>(shared));
 }
 
+struct CopyArgs {
+  device uchar* to;
+  device const uchar* from;
+  ulong bytes;
+};
+
+/// Sixteen bytes a thread; the two places do not overlap.
+[[kernel]] void copy_bytes(constant CopyArgs& args [[buffer(0)]], uint index [[thread_position_in_grid]]) {
+  const ulong first = static_cast<ulong>(index) * 16, last = first + 16 < args.bytes ? first + 16 : args.bytes;
+  for (ulong i = first; i < last; ++i) args.to[i] = args.from[i];
+}
+
 #define CONCLAVE_ENTRY(name, ...) template [[host_name(name)]] [[kernel]] decltype(entry<__VA_ARGS__>) entry<__VA_ARGS__>;
 #define CONCLAVE_NONE(id, name, Kernel)
 #if defined(CONCLAVE_WEIGHTS)
