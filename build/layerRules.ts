@@ -48,6 +48,7 @@ export const withoutNode: readonly string[] = ["renderer", "electron/contract"];
 const interfaceOfOps = [
   "native/ops/ops.h",
   "native/ops/tensor.h",
+  "native/ops/top_logits.h",
   "native/ops/forwarding_ops.h",
   "native/ops/kernel_args.h",
 ];

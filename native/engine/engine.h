@@ -155,6 +155,7 @@ struct EngineStats {
   // Of the layers whose experts a device holds in part: all and those there now; by (row, expert) pair, computed there or by the processor;
   // bytes brought there, to stay or for one pass of a prompt (whose pairs are not counted).
   uint64_t n_experts_placed = 0, n_experts_on_device = 0, expert_hits = 0, expert_misses = 0, expert_bytes_moved = 0;
+  uint64_t logit_rows_fetched = 0;  // whole, from a device, since the load: what the best logits did not decide
   // Of this process: all; and without the pages of files but those of weights that the processor reads, now and at most since the
   // load as far as stats() was asked.
   uint64_t resident_bytes = 0, host_bytes = 0, host_peak_bytes = 0, host_work_peak_bytes = 0;   // work: without weights, keys and values

@@ -266,6 +266,7 @@ void Scheduler::add_share(ActiveRequest& request, size_t n_rows, std::span<const
   for (size_t position = request.n_computed; position < request.n_computed + n_rows; ++position) {
     if (request.is_scored() && position + 1 >= request.first_unscored() && position + 1 < request.n_prompt) {
       batch_.logit_rows.push_back(batch_.n_rows());
+      batch_.ask({&request.tokens[position + 1], 1});
       ++share.n_score;
     }
     batch_.add_row(request.tokens[position], static_cast<int32_t>(position), sequence, request.sequence.slot(static_cast<int64_t>(position)));
@@ -273,11 +274,18 @@ void Scheduler::add_share(ActiveRequest& request, size_t n_rows, std::span<const
   if (n_rows == request.n_pending() && request.options.max_tokens > 0) {
     share.logit_row = static_cast<int>(batch_.logit_rows.size());
     batch_.logit_rows.push_back(batch_.n_rows() - 1);
+    batch_.ask(request.sampler.changed_tokens(request.tokens));
   }
+  const bool asks = !draft.empty() && request.sampler.changes_logits();
+  std::vector<int32_t> history;   // its end, with the draft so far: what the sampler will see if that stands
+  if (asks) history.assign(request.tokens.end() - static_cast<std::ptrdiff_t>(std::min(request.tokens.size(), static_cast<size_t>(request.sampler.options().repetition_window))), request.tokens.end());
   for (size_t i = 0; i < draft.size(); ++i) {
     const size_t position = request.n_computed + n_rows + i;
     batch_.add_row(draft[i], static_cast<int32_t>(position), sequence, request.sequence.slot(static_cast<int64_t>(position)));
     batch_.logit_rows.push_back(batch_.n_rows() - 1);
+    if (!asks) continue;
+    history.push_back(draft[i]);
+    batch_.ask(request.sampler.changed_tokens(history));
   }
   shares_.push_back(share);
 }
@@ -332,10 +340,12 @@ void Scheduler::finish_share(const Share& share) {
 void Scheduler::emit_scores(ActiveRequest& request, const Share& share) {
   std::vector<float> logprobs;
   for (int i = 0; i < share.n_score; ++i) {
-    const std::span<const float> logits = model_->forward().logits(share.score_row + i);
     const int32_t token = request.tokens[request.first_unscored() + static_cast<size_t>(i)];
-    if (!all_finite(logits)) throw Error(ErrorCode::kBadFile, "the model gave a logit that is not a number; its weights may be damaged: check the file");
-    logprobs.push_back(std::min(0.f, logits[static_cast<size_t>(token)] - log_sum_exp(logits)));
+    const TopLogits* best = model_->forward().best_logits(share.score_row + i);
+    const std::span<const float> logits = best ? std::span<const float>{} : model_->forward().logits(share.score_row + i);
+    if (best ? !best->is_finite : !all_finite(logits)) throw Error(ErrorCode::kBadFile, "the model gave a logit that is not a number; its weights may be damaged: check the file");
+    const float logit = best ? best->asked.front() : logits[static_cast<size_t>(token)];
+    logprobs.push_back(std::min(0.f, logit - (best ? log_sum_exp(*best) : log_sum_exp(logits))));
   }
   request.n_scored += logprobs.size();
   if (request.callbacks.on_scored) request.callbacks.on_scored(logprobs);
@@ -366,7 +376,9 @@ void Scheduler::verify(ActiveRequest& request, const Share& share) {
 
 void Scheduler::emit_token(ActiveRequest& request, const Share& share, int row) {
   Forward& forward = model_->forward();
-  SampledToken sampled = request.sampler.sample(forward.logits(share.logit_row + row), request.tokens);
+  const TopLogits* best = forward.best_logits(share.logit_row + row);
+  std::optional<SampledToken> decided = best ? request.sampler.sample(*best, request.tokens) : std::nullopt;
+  SampledToken sampled = decided ? std::move(*decided) : request.sampler.sample(forward.logits(share.logit_row + row), request.tokens);
   if (request.n_generated() == 0) request.first_token = Clock::now();
   ++request.draft->n_judged;
   const std::vector<int32_t>& stops = request.options.stop_tokens;
@@ -490,6 +502,7 @@ void Scheduler::publish_stats() {
     stats_.expert_misses = counts.residency.misses;
     stats_.expert_bytes_moved = counts.bytes_moved + counts.bytes_streamed;
   }
+  stats_.logit_rows_fetched = model_->forward().n_rows_fetched();
   stats_.backend = model_->ops().name();
   publish_device_memory();
 }

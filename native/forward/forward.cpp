@@ -43,14 +43,13 @@ RowRange rows_wanted(const Batch& batch) {
 
 Forward::Forward(Ops& ops, const ModelSpec& spec, const ModelWeights& weights, std::span<const KvLayer> kv, int max_rows, int max_logit_rows)
     : ops_(ops), spec_(spec), weights_(weights), kv_(kv.begin(), kv.end()), max_rows_(max_rows), max_logit_rows_(max_logit_rows),
-      work_(ops, spec, max_rows, max_logit_rows) {
+      work_(ops, spec, max_rows, max_logit_rows), logit_rows_(ops, work_) {
   assert(kv_.size() == spec.layers.size() && weights.layers.size() == spec.layers.size());
   for (size_t i = 0; i < spec.layers.size(); ++i) {
     if (!attention_block(spec.layers[i].attention)) {
       throw Error(ErrorCode::kUnsupported, "layer " + std::to_string(i) + " of this " + spec.architecture + " model uses a kind of attention that this version cannot compute");
     }
   }
-  host_logits_.resize(static_cast<size_t>(max_logit_rows) * static_cast<size_t>(spec.n_vocab));
   for (const Tensor& trace : work_.experts) {
     const size_t count = static_cast<size_t>(trace.n_rows * trace.d_row);
     host_experts_.emplace_back(count);
@@ -89,6 +88,7 @@ bool Forward::run(const Batch& batch, const std::function<bool()>& keep_going) {
     normalise(normed.rows(wanted.first, wanted.count), hidden.rows(wanted.first, wanted.count), weights_.output_norm, weights_.output_norm_bias);
     ops_.logits(work_.logits.rows(0, static_cast<int64_t>(batch.logit_rows.size())), normed, batch.logit_rows, weights_.output,
                 optional(weights_.output_bias), spec_.logit_scale, spec_.logit_softcap);
+    logit_rows_.find_best(batch);
   }
   ops_.submit();
   ops_.wait();
@@ -192,17 +192,12 @@ void Forward::normalise(Tensor out, Tensor x, const Weight& weight, const Weight
 
 void Forward::fetch_results(const Batch& batch) {
   const size_t n = static_cast<size_t>(batch.n_rows());
-  ops_.download(host_logits_.data(), work_.logits.data, batch.logit_rows.size() * static_cast<size_t>(spec_.n_vocab) * sizeof(float));
+  logit_rows_.fetch_best(batch);
   for (size_t i = 0; i < host_experts_.size(); ++i) {
     const size_t bytes = n * static_cast<size_t>(work_.experts[i].d_row) * 4;
     ops_.download(host_experts_[i].data(), work_.experts[i].data, bytes);
     ops_.download(host_expert_weights_[i].data(), work_.expert_weights[i].data, bytes);
   }
-}
-
-std::span<float> Forward::logits(int logit_row) {
-  const size_t n_vocab = static_cast<size_t>(spec_.n_vocab);
-  return std::span(host_logits_).subspan(static_cast<size_t>(logit_row) * n_vocab, n_vocab);
 }
 
 void Forward::append_choice(int row, std::vector<uint16_t>& experts, std::vector<float>& weights, int n_experts_used) const {

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "forward/batch.h"
+#include "forward/logit_rows.h"
 #include "forward/workspace.h"
 
 namespace conclave {
@@ -26,8 +27,11 @@ class Forward {
   /// Row `row` of the last run(): the tapped layers' outputs one after the other, on the device; [count][n_taps * d_model].
   Tensor taps(int row, int count) const { return taps_.rows(row, count); }
 
-  /// Results of the last run(), valid and the caller's to overwrite until the next.
-  std::span<float> logits(int logit_row);   // [n_vocab]
+  /// Results of the last run(), valid until the next. A whole row may have to come from a device, and is the caller's to overwrite;
+  /// nullptr for the best of one that need not.
+  const TopLogits* best_logits(int logit_row) const { return logit_rows_.best(logit_row); }
+  std::span<float> logits(int logit_row) { return logit_rows_.row(logit_row); }   // [n_vocab]
+  uint64_t n_rows_fetched() const { return logit_rows_.n_fetched(); }             // whole, from a device, by all runs
   /// Appends the routing of a batch row that wanted logits, layer by layer, best expert first: k values per MoE layer, or the
   /// first `n_experts_used` of them where that is given.
   void append_choice(int row, std::vector<uint16_t>& experts, std::vector<float>& weights, int n_experts_used = 0) const;
@@ -52,12 +56,12 @@ class Forward {
   std::vector<KvLayer> kv_;
   int max_rows_, max_logit_rows_;
   Workspace work_;
+  LogitRows logit_rows_;
   std::vector<int> tapped_;
   Tensor taps_;                                           // [max_rows][tapped_.size() * d_model]
   std::vector<SharedRun> shared_;                         // of the batch being computed
   std::vector<float> steering_bias_;                      // of the layer being computed, as in RouteArgs
   std::vector<int32_t> n_chosen_;
-  std::vector<float> host_logits_;                        // [max_logit_rows][n_vocab]
   std::vector<std::vector<int32_t>> host_experts_;        // per MoE layer [max_rows][k]
   std::vector<std::vector<float>> host_expert_weights_;
 };

@@ -8,6 +8,7 @@
 
 #include "base/error.h"
 #include "sample/distribution.h"
+#include "sample/known_best.h"
 
 namespace conclave {
 
@@ -42,26 +43,46 @@ uint64_t mix(uint64_t x) {   // the finaliser of SplitMix64 (Steele, Lea, Flood 
   return x ^ (x >> 31);
 }
 
-/// How many of `sorted` top-p keeps: the shortest head that holds p of `total` (in units of exp(logit - max)).
-size_t nucleus(std::span<const Candidate> sorted, float max, double p, double total, bool& reached) {
-  double held = 0;
+using Candidates = std::vector<Candidate>;
+
+/// Keeps the shortest head of `sorted`, all of a row's, that holds p of its own mass.
+void keep_nucleus(Candidates& sorted, float max, double p) {
+  double total = 0, held = 0;
+  for (const Candidate& candidate : sorted) total += exp_nonpositive(candidate.logit - max);
   for (size_t i = 0; i < sorted.size(); ++i) {
     held += exp_nonpositive(sorted[i].logit - max);
-    if (held >= p * total) return reached = true, i + 1;
+    if (held >= p * total) return sorted.resize(i + 1);
   }
-  reached = false;
-  return sorted.size();
 }
 
 /// Top-p over the whole vocabulary: looks at as few of the best as it takes.
-std::vector<Candidate> nucleus_of_all(std::span<const float> logits, float max, double p) {
+Candidates nucleus_of_all(std::span<const float> logits, float max, double p) {
   const double total = sum_exp(logits, max);
   for (size_t count = 64;; count *= 8) {
-    std::vector<Candidate> best = best_candidates(logits, count);
-    bool reached = false;
-    const size_t kept = nucleus(best, max, p, total, reached);
-    if (reached || count >= logits.size()) return best.resize(kept), best;
+    Candidates best = best_candidates(logits, count);
+    double held = 0;
+    for (size_t i = 0; i < best.size(); ++i) {
+      held += exp_nonpositive(best[i].logit - max);
+      if (held >= p * total) return best.resize(i + 1), best;
+    }
+    if (count >= logits.size()) return best;
   }
+}
+
+/// The same from the best alone: where every total that nucleus_of_all() may find cuts at the same place.
+std::optional<Candidates> nucleus_of_known(const KnownBest& known, float max, double p) {
+  double held = 0;
+  for (size_t i = 0; i < known.best.size(); ++i) {
+    held += exp_nonpositive(known.best[i].logit - max);
+    if (held >= p * (known.total + known.error)) return Candidates(known.best.begin(), known.best.begin() + static_cast<std::ptrdiff_t>(i) + 1);
+    if (!(held < p * (known.total - known.error))) return std::nullopt;
+  }
+  return std::nullopt;
+}
+
+const ChangedLogit* find(std::span<const ChangedLogit> changed, int32_t token) {
+  const auto at = std::lower_bound(changed.begin(), changed.end(), token, [](const ChangedLogit& entry, int32_t id) { return entry.token < id; });
+  return at != changed.end() && at->token == token ? &*at : nullptr;
 }
 
 }  // namespace
@@ -87,53 +108,81 @@ SampledToken Sampler::sample(std::span<float> logits, std::span<const int32_t> h
     result.top.push_back({candidate.token, candidate.logit - log_total});
   }
 
-  std::vector<std::pair<int32_t, float>> originals;   // logits as the model gave them, where a penalty or bias changed them
-  penalise(logits, history, originals);
+  std::vector<ChangedLogit> changed;
+  for (const int32_t token : changed_tokens(history)) changed.push_back({token, logits[static_cast<size_t>(token)], logits[static_cast<size_t>(token)]});
+  change(changed, history);
+  for (const ChangedLogit& entry : changed) logits[static_cast<size_t>(entry.token)] = entry.now;
   result.token = options_.temperature == 0.f ? best_token(logits) : draw(logits, history.size());
-  if (logits[static_cast<size_t>(result.token)] == kForbidden) throw Error(ErrorCode::kBadArgument, "the logit biases forbid every token");
-  float logit = logits[static_cast<size_t>(result.token)];
-  for (const auto& [token, original] : originals) {
-    if (token == result.token) {
-      logit = original;
-      break;   // the first record is the untouched one
-    }
-  }
-  result.logprob = std::min(0.f, logit - log_total);
+  const float logit = logits[static_cast<size_t>(result.token)];
+  if (logit == kForbidden) throw Error(ErrorCode::kBadArgument, "the logit biases forbid every token");
+  const ChangedLogit* moved = find(changed, result.token);
+  result.logprob = std::min(0.f, (moved ? moved->original : logit) - log_total);
   return result;
 }
 
-void Sampler::penalise(std::span<float> logits, std::span<const int32_t> history, std::vector<std::pair<int32_t, float>>& originals) const {
-  if (options_.repetition_penalty != 1.f) {
-    const size_t window = std::min<size_t>(history.size(), static_cast<size_t>(options_.repetition_window));
-    std::vector<int32_t> recent(history.end() - static_cast<std::ptrdiff_t>(window), history.end());
-    std::sort(recent.begin(), recent.end());
-    recent.erase(std::unique(recent.begin(), recent.end()), recent.end());
-    for (const int32_t token : recent) {
-      float& logit = logits[static_cast<size_t>(token)];
-      originals.emplace_back(token, logit);
-      logit = logit > 0.f ? logit / options_.repetition_penalty : logit * options_.repetition_penalty;
-    }
+std::optional<SampledToken> Sampler::sample(const TopLogits& top, std::span<const int32_t> history) const {
+  if (!top.is_finite) return std::nullopt;
+  std::vector<ChangedLogit> changed;
+  for (const int32_t token : changed_tokens(history)) {
+    const auto at = std::lower_bound(top.asked_ids.begin(), top.asked_ids.end(), token);
+    if (at == top.asked_ids.end() || *at != token) return std::nullopt;
+    const float logit = top.asked[static_cast<size_t>(at - top.asked_ids.begin())];
+    changed.push_back({token, logit, logit});
   }
-  for (const auto& [token, bias] : options_.logit_bias) {
-    float& logit = logits[static_cast<size_t>(token)];
-    originals.emplace_back(token, logit);
-    logit += bias;
-  }
+  change(changed, history);
+  if (std::any_of(changed.begin(), changed.end(), [](const ChangedLogit& entry) { return !std::isfinite(entry.now) && entry.now != kForbidden; })) return std::nullopt;
+
+  const KnownBest known = known_best(top, changed);
+  if (known.best.empty() || known.best.front().logit == kForbidden) return std::nullopt;
+  std::optional<Candidate> chosen = known.best.front();
+  if (options_.temperature > 0.f) chosen = draw(known, history.size());
+  if (!chosen) return std::nullopt;
+  const float log_total = log_sum_exp(top);
+  const ChangedLogit* moved = find(changed, chosen->token);
+  SampledToken result{chosen->token, std::min(0.f, (moved ? moved->original : chosen->logit) - log_total), {}};
+  const size_t n_top = std::min(top.ids.size(), static_cast<size_t>(options_.n_top_logprobs));
+  for (size_t i = 0; i < n_top; ++i) result.top.push_back({top.ids[i], top.values[i] - log_total});
+  return result;
 }
 
+/// The last tokens that the penalty looks at, each once, ascending.
+std::vector<int32_t> Sampler::recent(std::span<const int32_t> history) const {
+  if (options_.repetition_penalty == 1.f) return {};
+  const std::span<const int32_t> window = history.last(std::min<size_t>(history.size(), static_cast<size_t>(options_.repetition_window)));
+  std::vector<int32_t> tokens(window.begin(), window.end());
+  std::sort(tokens.begin(), tokens.end());
+  tokens.erase(std::unique(tokens.begin(), tokens.end()), tokens.end());
+  return tokens;
+}
+
+std::vector<int32_t> Sampler::changed_tokens(std::span<const int32_t> history) const {
+  std::vector<int32_t> tokens = recent(history);
+  if (options_.logit_bias.empty()) return tokens;
+  for (const auto& [token, bias] : options_.logit_bias) tokens.push_back(token);
+  std::sort(tokens.begin(), tokens.end());
+  tokens.erase(std::unique(tokens.begin(), tokens.end()), tokens.end());
+  return tokens;
+}
+
+void Sampler::change(std::span<ChangedLogit> changed, std::span<const int32_t> history) const {
+  const auto now = [&](int32_t token) -> float& { return std::lower_bound(changed.begin(), changed.end(), token, [](const ChangedLogit& entry, int32_t id) { return entry.token < id; })->now; };
+  for (const int32_t token : recent(history)) {
+    float& logit = now(token);
+    logit = logit > 0.f ? logit / options_.repetition_penalty : logit * options_.repetition_penalty;
+  }
+  for (const auto& [token, bias] : options_.logit_bias) now(token) += bias;
+}
+
+/// The least logit that min-p keeps.
+float Sampler::floor_below(float max) const { return options_.min_p > 0.f ? max + std::log(options_.min_p) : std::numeric_limits<float>::lowest(); }
+
 int32_t Sampler::draw(std::span<const float> logits, size_t position) const {
-  const float max = maximum(logits);
+  const float max = maximum(logits), floor = floor_below(max);
   if (max == kForbidden) return 0;
-  const float floor = options_.min_p > 0.f ? max + std::log(options_.min_p) : std::numeric_limits<float>::lowest();
-  std::vector<Candidate> kept;
+  Candidates kept;
   if (options_.top_k > 0 && static_cast<size_t>(options_.top_k) < logits.size()) {
     kept = best_candidates(logits, static_cast<size_t>(options_.top_k));
-    if (options_.top_p < 1.f) {
-      double total = 0;
-      for (const Candidate& candidate : kept) total += exp_nonpositive(candidate.logit - max);
-      bool reached = false;
-      kept.resize(nucleus(kept, max, options_.top_p, total, reached));
-    }
+    if (options_.top_p < 1.f) keep_nucleus(kept, max, options_.top_p);
   } else if (options_.top_p < 1.f) {
     kept = nucleus_of_all(logits, max, options_.top_p);
   } else {
@@ -141,8 +190,33 @@ int32_t Sampler::draw(std::span<const float> logits, size_t position) const {
       if (logits[token] >= floor) kept.push_back({logits[token], static_cast<int32_t>(token)});
     }
   }
+  return draw_of(kept, max, position).token;
+}
 
-  std::vector<double> cumulative;   // of exp((logit - max) / temperature) over those that min-p keeps
+/// The same cuts where the best alone decide them.
+std::optional<Candidate> Sampler::draw(const KnownBest& known, size_t position) const {
+  const float max = known.best.front().logit, floor = floor_below(max);
+  Candidates kept = known.best;
+  if (options_.top_k > 0 && !(known.is_all && static_cast<size_t>(options_.top_k) >= kept.size())) {
+    if (kept.size() < static_cast<size_t>(options_.top_k)) return std::nullopt;
+    kept.resize(static_cast<size_t>(options_.top_k));
+    if (options_.top_p < 1.f) keep_nucleus(kept, max, options_.top_p);
+  } else if (options_.top_p < 1.f) {
+    std::optional<Candidates> nucleus = nucleus_of_known(known, max, options_.top_p);
+    if (!nucleus) return std::nullopt;
+    kept = std::move(*nucleus);
+  } else {
+    if (!known.is_all && !(known.others < floor)) return std::nullopt;
+    std::erase_if(kept, [floor](const Candidate& candidate) { return !(candidate.logit >= floor); });
+    std::sort(kept.begin(), kept.end(), [](const Candidate& a, const Candidate& b) { return a.token < b.token; });   // the order of the whole row's sums
+  }
+  return draw_of(kept, max, position);
+}
+
+/// By exp((logit - max) / temperature) among those that min-p keeps.
+Candidate Sampler::draw_of(std::span<const Candidate> kept, float max, size_t position) const {
+  const float floor = floor_below(max);
+  std::vector<double> cumulative;
   cumulative.reserve(kept.size());
   double total = 0;
   for (const Candidate& candidate : kept) {
@@ -152,7 +226,7 @@ int32_t Sampler::draw(std::span<const float> logits, size_t position) const {
   const double target = uniform_draw(options_.seed, position) * total;
   auto at = std::upper_bound(cumulative.begin(), cumulative.end(), target);
   if (at == cumulative.end()) at = std::lower_bound(cumulative.begin(), cumulative.end(), total);   // the product rounded up to the total
-  return kept[static_cast<size_t>(at - cumulative.begin())].token;
+  return kept[static_cast<size_t>(at - cumulative.begin())];
 }
 
 }  // namespace conclave

@@ -170,7 +170,10 @@ void DflashModel::propose_together(std::span<DraftAsk> asks) {
     run_blocks(blocks);
     int row = 0;
     for (DraftAsk* ask : of_blocks) {
-      for (int i = 0; i < ask->n; ++i) ask->draft.push_back(best_token(logits(row++)));
+      for (int i = 0; i < ask->n; ++i, ++row) {
+        const TopLogits* best = forward_->best_logits(row);
+        ask->draft.push_back(best ? best->ids.front() : best_token(logits(row)));
+      }
     }
     blocks.clear();
     of_blocks.clear();

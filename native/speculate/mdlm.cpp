@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cassert>
+#include <cmath>
 
 #include "base/error.h"
 #include "base/printable.h"
@@ -95,6 +96,23 @@ void MdlmModel::run(std::span<const int32_t> tokens) {
   forward_->run(batch);
 }
 
+/// Not the mask itself, nor what the target does not know.
+std::pair<int32_t, double> MdlmModel::guess(int masked, bool with_probability) {
+  const auto is_allowed = [this](int32_t token) { return token < n_target_vocab_ && token != mask_token_; };
+  if (const TopLogits* top = forward_->best_logits(masked)) {
+    double total = top->sum;   // of exp(logit - the best), less what is not allowed as far as it is known
+    for (size_t i = 0; i < top->ids.size(); ++i) {
+      const double mass = std::exp(static_cast<double>(top->values[i]) - top->values.front());
+      if (is_allowed(top->ids[i])) return {top->ids[i], mass / total};
+      total -= mass;
+    }
+  }
+  const std::span<float> row = logits(masked).first(static_cast<size_t>(n_target_vocab_));
+  if (mask_token_ >= 0 && mask_token_ < n_target_vocab_) row[static_cast<size_t>(mask_token_)] = -1e30f;
+  const int32_t best = best_token(row);
+  return {best, with_probability ? 1 / sum_exp(row, row[static_cast<size_t>(best)]) : 0};
+}
+
 std::vector<int32_t> MdlmModel::denoise(std::span<const int32_t> tokens, int n, int n_steps, Reveal reveal) {
   n = std::min(n, draft_length_);
   if (n < 1) return {};
@@ -107,17 +125,8 @@ std::vector<int32_t> MdlmModel::denoise(std::span<const int32_t> tokens, int n, 
     std::vector<Guess> guesses;
     for (size_t at = context.size(); at < sequence.size(); ++at) {
       if (sequence[at] != kMaskToken) continue;
-      // Not the mask itself, nor what the target does not know.
-      const std::span<const float> row = logits(static_cast<int>(guesses.size())).first(static_cast<size_t>(n_target_vocab_));
-      std::vector<float> allowed;
-      if (mask_token_ >= 0 && mask_token_ < n_target_vocab_) {
-        allowed.assign(row.begin(), row.end());
-        allowed[static_cast<size_t>(mask_token_)] = -1e30f;
-      }
-      const std::span<const float> scores = allowed.empty() ? row : std::span<const float>(allowed);
-      const int32_t best = best_token(scores);
-      const double probability = reveal == Reveal::kConfidence && n_steps > 1 ? 1 / sum_exp(scores, scores[static_cast<size_t>(best)]) : 0;
-      guesses.push_back({at, best, probability});
+      const auto [token, probability] = guess(static_cast<int>(guesses.size()), reveal == Reveal::kConfidence && n_steps > 1);
+      guesses.push_back({at, token, probability});
     }
     if (reveal == Reveal::kConfidence) std::stable_sort(guesses.begin(), guesses.end(), [](const Guess& a, const Guess& b) { return a.probability > b.probability; });
     const int n_left = n_steps - step;   // passes, this one included

@@ -37,6 +37,9 @@ class MdlmModel final : public DrafterModel {
   Reveal reveal() const { return reveal_; }
 
  private:
+  /// The best token for the i-th masked position, and its probability at temperature 1.
+  std::pair<int32_t, double> guess(int masked, bool with_probability);
+
   DrafterFile file_;
   ModelSpec spec_;
   ModelWeights weights_;

@@ -158,6 +158,7 @@ class Run {
     if (one.n_computed == one.tokens.size()) batch.logit_rows.push_back(batch.n_rows() - 1);
   }
   int32_t best_token(int row) const {
+    if (const TopLogits* best = model_.forward().best_logits(row)) return best->ids.front();
     const std::span<const float> logits = model_.forward().logits(row);
     return static_cast<int32_t>(std::max_element(logits.begin(), logits.end()) - logits.begin());
   }

@@ -81,10 +81,14 @@ class Family {
     }
     model_.forward().run(batch);
     for (size_t i = 0; i < sequences_.size() && way != Way::kWithout; ++i) {
-      const std::span<const float> logits = model_.forward().logits(static_cast<int>(i));
-      next_[i] = static_cast<int32_t>(std::max_element(logits.begin(), logits.end()) - logits.begin());
+      next_[i] = best_token(static_cast<int>(i));
     }
     ++position_;
+  }
+  int32_t best_token(int row) const {
+    if (const TopLogits* best = model_.forward().best_logits(row)) return best->ids.front();
+    const std::span<const float> logits = model_.forward().logits(row);
+    return static_cast<int32_t>(std::max_element(logits.begin(), logits.end()) - logits.begin());
   }
 
   LoadedModel& model_;

@@ -55,7 +55,7 @@ void print_json(const Outcome& outcome, const EngineStats& stats) {
   json.end_array().field("stop_reason", reason_name(outcome.reason)).field("prompt_tokens", t.n_prompt).field("prefill_ms", t.prefill_ms);
   json.field("decode_ms", t.decode_ms).field("first_token_ms", t.first_token_ms);
   json.field("drafted", t.n_drafted).field("accepted", t.n_accepted).field("passes", t.n_passes).field("draft_ms", t.draft_ms).field("plain_ms", t.plain_ms);
-  json.field("distinct_experts", t.distinct_experts).field("backend", stats.backend);
+  json.field("distinct_experts", t.distinct_experts).field("backend", stats.backend).field("logit_rows_fetched", stats.logit_rows_fetched);
   if (stats.n_experts_placed > 0) {
     json.field("experts_on_device", stats.n_experts_on_device).field("experts_placed", stats.n_experts_placed);
     json.field("expert_hits", stats.expert_hits).field("expert_misses", stats.expert_misses).field("expert_bytes_moved", stats.expert_bytes_moved);

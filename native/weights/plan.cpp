@@ -233,7 +233,9 @@ uint64_t gpu_scratch_bytes(const ModelSpec& spec, const PlanOptions& options) {
   const int64_t per_row = widest * 3 + hidden * 4 + chosen * spec.d_model * 4 + attended * 4 + 64 * 1024;
   int64_t partial = 0;
   for (const LayerSpec& layer : spec.layers) partial = std::max(partial, kBlocks * kQueries * parts * (layer.attention.d_v + 2) * 4);
-  return static_cast<uint64_t>(rows * per_row + partial) * 5 / 4;
+  // The best logits, of rows and of their slices of 4096; in turn and with what was asked for.
+  const int64_t lists = spec.n_vocab / 4096 + 1, best = options.max_logit_rows * (kTopLogits * 12 + 8 + (lists + lists / 32 + 2) * (kTopLogits * 8 + 12));
+  return static_cast<uint64_t>(rows * per_row + partial + best) * 5 / 4;
 }
 
 Plan plan_placement(const ModelSpec& spec, const ModelWeights& weights, const MemoryBudget& budget, const PlanOptions& options) {
