@@ -43,17 +43,12 @@ RowRange rows_wanted(const Batch& batch) {
 
 Forward::Forward(Ops& ops, const ModelSpec& spec, const ModelWeights& weights, std::span<const KvLayer> kv, int max_rows, int max_logit_rows)
     : ops_(ops), spec_(spec), weights_(weights), kv_(kv.begin(), kv.end()), max_rows_(max_rows), max_logit_rows_(max_logit_rows),
-      work_(ops, spec, max_rows, max_logit_rows), logit_rows_(ops, work_) {
+      work_(ops, spec, max_rows, max_logit_rows), logit_rows_(ops, work_), trace_(ops, work_, spec, max_rows) {
   assert(kv_.size() == spec.layers.size() && weights.layers.size() == spec.layers.size());
   for (size_t i = 0; i < spec.layers.size(); ++i) {
     if (!attention_block(spec.layers[i].attention)) {
       throw Error(ErrorCode::kUnsupported, "layer " + std::to_string(i) + " of this " + spec.architecture + " model uses a kind of attention that this version cannot compute");
     }
-  }
-  for (const Tensor& trace : work_.experts) {
-    const size_t count = static_cast<size_t>(trace.n_rows * trace.d_row);
-    host_experts_.emplace_back(count);
-    host_expert_weights_.emplace_back(count);
   }
 }
 
@@ -65,6 +60,7 @@ bool Forward::run(const Batch& batch, const std::function<bool()>& keep_going) {
 
   if (batch.attends_together) shared_ = shared_runs(batch.row_sequence, batch.positions, batch.sequences, ops_.sharing_gate());
   else shared_.clear();
+  trace_.begin(n);
   ops_.begin();
   embed(batch);
   const auto told_to_stop = [&] {
@@ -92,7 +88,8 @@ bool Forward::run(const Batch& batch, const std::function<bool()>& keep_going) {
   }
   ops_.submit();
   ops_.wait();
-  fetch_results(batch);
+  logit_rows_.fetch_best(batch);
+  trace_.fetch();
   return true;
 }
 
@@ -145,8 +142,8 @@ void Forward::feed_forward(size_t index, size_t moe_index, const Batch& batch) {
   const RowRange rows = !is_read ? rows_wanted(batch) : RowRange{0, batch.n_rows()};
   BlockArgs block = block_args(index, batch, rows.first, rows.count);
   if (block.layer.ffn.kind == FfnKind::kMoe) {
-    block.experts = work_.experts[moe_index].rows(rows.first, rows.count);
-    block.expert_weights = work_.expert_weights[moe_index].rows(rows.first, rows.count);
+    block.experts = trace_.experts(moe_index).rows(rows.first, rows.count);
+    block.expert_weights = trace_.weights(moe_index).rows(rows.first, rows.count);
     steer(block, moe_index, rows.first);
   }
   normalise(block.x, block.out, block.weights.ffn_norm, block.weights.ffn_norm_bias);
@@ -188,27 +185,6 @@ void Forward::add_block(const BlockArgs& block, Block compute, const Weight& pos
 
 void Forward::normalise(Tensor out, Tensor x, const Weight& weight, const Weight& bias) {
   ops_.norm({.out = out, .x = x, .weight = optional(weight), .bias = optional(bias), .kind = spec_.norm, .eps = spec_.norm_eps});
-}
-
-void Forward::fetch_results(const Batch& batch) {
-  const size_t n = static_cast<size_t>(batch.n_rows());
-  logit_rows_.fetch_best(batch);
-  for (size_t i = 0; i < host_experts_.size(); ++i) {
-    const size_t bytes = n * static_cast<size_t>(work_.experts[i].d_row) * 4;
-    ops_.download(host_experts_[i].data(), work_.experts[i].data, bytes);
-    ops_.download(host_expert_weights_[i].data(), work_.expert_weights[i].data, bytes);
-  }
-}
-
-void Forward::append_choice(int row, std::vector<uint16_t>& experts, std::vector<float>& weights, int n_experts_used) const {
-  for (size_t i = 0; i < host_experts_.size(); ++i) {
-    const size_t k = static_cast<size_t>(work_.experts[i].d_row), first = static_cast<size_t>(row) * k;
-    const size_t count = n_experts_used > 0 ? std::min(k, static_cast<size_t>(n_experts_used)) : k;
-    for (size_t j = first; j < first + count; ++j) {
-      experts.push_back(static_cast<uint16_t>(host_experts_[i][j]));
-      weights.push_back(host_expert_weights_[i][j]);
-    }
-  }
 }
 
 }  // namespace conclave

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "forward/batch.h"
+#include "forward/expert_trace.h"
 #include "forward/logit_rows.h"
 #include "forward/workspace.h"
 
@@ -34,7 +35,7 @@ class Forward {
   uint64_t n_rows_fetched() const { return logit_rows_.n_fetched(); }             // whole, from a device, by all runs
   /// Appends the routing of a batch row that wanted logits, layer by layer, best expert first: k values per MoE layer, or the
   /// first `n_experts_used` of them where that is given.
-  void append_choice(int row, std::vector<uint16_t>& experts, std::vector<float>& weights, int n_experts_used = 0) const;
+  void append_choice(int row, std::vector<uint16_t>& experts, std::vector<float>& weights, int n_experts_used = 0) const { trace_.append(row, experts, weights, n_experts_used); }
 
   int max_rows() const { return max_rows_; }
   int max_logit_rows() const { return max_logit_rows_; }
@@ -48,7 +49,6 @@ class Forward {
   void normalise(Tensor out, Tensor x, const Weight& weight, const Weight& bias);
   void steer(BlockArgs& block, size_t moe_index, int64_t first_row);
   void add_block(const BlockArgs& block, void (*compute)(const BlockArgs&), const Weight& post_norm);
-  void fetch_results(const Batch& batch);
 
   Ops& ops_;
   const ModelSpec& spec_;
@@ -57,13 +57,12 @@ class Forward {
   int max_rows_, max_logit_rows_;
   Workspace work_;
   LogitRows logit_rows_;
+  ExpertTrace trace_;
   std::vector<int> tapped_;
   Tensor taps_;                                           // [max_rows][tapped_.size() * d_model]
   std::vector<SharedRun> shared_;                         // of the batch being computed
   std::vector<float> steering_bias_;                      // of the layer being computed, as in RouteArgs
   std::vector<int32_t> n_chosen_;
-  std::vector<std::vector<int32_t>> host_experts_;        // per MoE layer [max_rows][k]
-  std::vector<std::vector<float>> host_expert_weights_;
 };
 
 }  // namespace conclave

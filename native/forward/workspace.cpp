@@ -37,11 +37,6 @@ Workspace::Workspace(Ops& ops, const ModelSpec& spec, int max_rows, int max_logi
     attended = make(max_rows, d_attended);
     if (d_side > 0) side = make(max_rows, d_side);
     logits = make(max_logit_rows, spec.n_vocab);
-    for (const LayerSpec& layer : spec.layers) {
-      if (layer.ffn.kind != FfnKind::kMoe) continue;
-      experts.push_back(make(max_rows, layer.ffn.n_experts_used, DType::kI32));
-      expert_weights.push_back(make(max_rows, layer.ffn.n_experts_used));
-    }
   } catch (...) {
     for (void* buffer : buffers_) ops_.free(buffer);
     throw;

@@ -26,8 +26,6 @@ class Workspace {
   Tensor attended;   // [max_rows][n_heads * d_v]
   Tensor side;       // [max_rows][...] what a block needs besides; see side_width()
   Tensor logits;     // [max_logit_rows][n_vocab]
-  std::vector<Tensor> experts;         // per MoE layer [max_rows][k] i32: the expert trace
-  std::vector<Tensor> expert_weights;  // per MoE layer [max_rows][k]
 
   /// More of the same, freed with the rest or by free(). make() throws Error(kOutOfMemory).
   Tensor make(int64_t n_rows, int64_t d_row, DType type = DType::kF32);
