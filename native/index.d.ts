@@ -88,6 +88,8 @@ export interface MachineMemory {
   readonly ramFree: number;
   readonly vram: number;
   readonly vramFree: number;
+  /** The card takes its part from the RAM. */
+  readonly unified: boolean;
 }
 
 export interface ModelPlan {
@@ -103,7 +105,6 @@ export interface ModelPlan {
   /** The longest context with which the model would be placed somewhere; 0: none. */
   readonly mostContext: number;
   readonly machine: MachineMemory & {
-    readonly unified: boolean;
     /** Name of the device; "": none, or none asked for. */
     readonly card: string;
     /** Why a card that was asked for cannot be used. */

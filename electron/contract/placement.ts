@@ -46,6 +46,8 @@ export const machineMemorySchema = z.object({
   /** 0: no card, or none asked for. */
   vram: z.number(),
   vramFree: z.number(),
+  /** The card takes its part from the RAM. */
+  unified: z.boolean(),
 });
 export type MachineMemory = z.infer<typeof machineMemorySchema>;
 
@@ -62,8 +64,6 @@ export const modelPlanSchema = z.object({
   mostContext: z.number(),
   /** As it would be without a model loaded. */
   machine: machineMemorySchema.extend({
-    /** The card takes its part from the RAM. */
-    unified: z.boolean(),
     card: z.string(),
     /** Why a card that was asked for cannot be used. */
     noCard: z.string(),

@@ -65,6 +65,7 @@ Napi::Object residence_value(Napi::Env env, const Residence& residence) {
   set_bytes(machine, "ramFree", residence.ram_free_bytes);
   set_bytes(machine, "vram", residence.vram_bytes);
   set_bytes(machine, "vramFree", residence.vram_free_bytes);
+  machine.Set("unified", residence.unified);
   object.Set("machine", machine);
   const size_t n_experts = residence.experts.empty() ? 0 : residence.experts.front().size();
   auto tiers = Napi::Uint8Array::New(env, residence.experts.size() * n_experts);

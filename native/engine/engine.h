@@ -146,6 +146,7 @@ struct Residence {
   std::vector<std::vector<ExpertTier>> experts;   // [MoE layer][expert]; on disk: less than half of it is in memory
   MemoryUse device, host;                         // the host's: what the processor computes with, as far as it came to be in memory
   uint64_t ram_bytes = 0, ram_free_bytes = 0, vram_bytes = 0, vram_free_bytes = 0;   // of the machine; the rest is other programs'
+  bool unified = false;                           // the device's memory is part of the RAM
 };
 
 struct EngineStats {

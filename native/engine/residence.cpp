@@ -108,7 +108,9 @@ Residence residence(Scheduler& scheduler) {
   if (device.any) {
     result.device.kv = device.kv;
     result.device.work = less(device.used, result.device.total());
-    result.host.work = own;
+    // Of a device without memory of its own, what lies there is this process's.
+    result.unified = device.memory.unified;
+    result.host.work = result.unified ? less(own, result.device.total()) : own;
   } else {
     result.host.kv = scheduler.model().host_kv_bytes();
     result.host.work = less(own, result.host.kv);

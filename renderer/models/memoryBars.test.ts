@@ -78,4 +78,9 @@ it("a loaded model's bars add up to each memory too, with what other programs us
   expect(sumOf(vram?.parts ?? [])).toBe(16_000_000);
   expect(sumOf(ram?.parts ?? [])).toBe(8_000_000_000);
   expect(vram?.parts.find(({ kind }) => kind === "free")?.bytes).toBe(7_270_784);
+  const unified = placementBars({ ...cardPlacement, machine: { ...cardPlacement.machine, unified: true } });
+  expect(unified.map(({ memory, needs }) => [memory, needs])).toEqual([
+    ["ram", (vram?.needs ?? 0) + (ram?.needs ?? 0)],
+  ]);
+  expect(sumOf(unified[0]?.parts ?? [])).toBe(8_000_000_000);
 });

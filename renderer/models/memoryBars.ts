@@ -1,6 +1,6 @@
 // What a plan or a loaded model does to each memory, as parts of bars; whether it fits. Pure. A plan's guess at the work space
 // gives way to what was measured when the model was last loaded so.
-import type { Measured, MemoryUse, ModelPlan, Placement } from "../../electron/contract/placement.ts";
+import type { MachineMemory, Measured, MemoryUse, ModelPlan, Placement } from "../../electron/contract/placement.ts";
 
 export const memoryKinds = ["weights", "experts", "kv", "work", "other", "free"] as const;
 export type MemoryKind = (typeof memoryKinds)[number];
@@ -34,6 +34,13 @@ const tightShare = 0.1;
 
 const totalOf = ({ weights, experts, kv, work }: MemoryUse): number => weights + experts + kv + work;
 
+const sumOf = (one: MemoryUse, other: MemoryUse): MemoryUse => ({
+  weights: one.weights + other.weights,
+  experts: one.experts + other.experts,
+  kv: one.kv + other.kv,
+  work: one.work + other.work,
+});
+
 function barOf(memory: MemoryBar["memory"], total: number, available: number, use: MemoryUse): MemoryBar {
   const needs = totalOf(use);
   const bytes = { ...use, other: Math.max(0, total - available), free: Math.max(0, available - needs) };
@@ -66,23 +73,29 @@ export function corrected(
 export function planBars(plan: ModelPlan, measured: Measured | null): MemoryBar[] {
   const { machine } = plan;
   const { gpu, cpu } = corrected(plan, measured);
-  const sum: MemoryUse = {
-    weights: gpu.weights + cpu.weights,
-    experts: gpu.experts + cpu.experts,
-    kv: gpu.kv + cpu.kv,
-    work: gpu.work + cpu.work,
-  };
+  return barsOf(machine, gpu, cpu, machine);
+}
+
+/** @param available to the model, of each memory. */
+function barsOf(
+  machine: MachineMemory,
+  gpu: MemoryUse,
+  cpu: MemoryUse,
+  available: Pick<MachineMemory, "ramFree" | "vramFree">,
+): MemoryBar[] {
+  const own = machine.vram > 0 && !machine.unified;
   return [
-    ...(machine.vram > 0 && !machine.unified ? [barOf("vram", machine.vram, machine.vramFree, gpu)] : []),
-    ...(machine.ram > 0 ? [barOf("ram", machine.ram, machine.ramFree, machine.unified ? sum : cpu)] : []),
+    ...(own ? [barOf("vram", machine.vram, available.vramFree, gpu)] : []),
+    ...(machine.ram > 0 ? [barOf("ram", machine.ram, available.ramFree, own ? cpu : sumOf(gpu, cpu))] : []),
   ];
 }
 
 export function placementBars({ machine, gpu, cpu }: Placement): MemoryBar[] {
-  return [
-    ...(machine.vram > 0 ? [barOf("vram", machine.vram, machine.vramFree + totalOf(gpu), gpu)] : []),
-    ...(machine.ram > 0 ? [barOf("ram", machine.ram, machine.ramFree + totalOf(cpu), cpu)] : []),
-  ];
+  const inRam = totalOf(machine.unified ? sumOf(gpu, cpu) : cpu);
+  return barsOf(machine, gpu, cpu, {
+    vramFree: machine.vramFree + totalOf(gpu),
+    ramFree: machine.ramFree + inRam,
+  });
 }
 
 /** Null: nothing is known of this machine's memory. */

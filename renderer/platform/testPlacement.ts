@@ -35,7 +35,7 @@ export const cardPlacement: LocatedModel = {
   backend: "cuda-on-host + cpu-avx512vnni",
   gpu: { weights: 390_144, experts: 1_105_920, kv: 131_072, work: 1_577_216 },
   cpu: { weights: 0, experts: 663_552, kv: 0, work: 7_348_224 },
-  machine: { ram: 8_000_000_000, ramFree: 4_900_000_000, vram: 16_000_000, vramFree: 7_270_784 },
+  machine: { ram: 8_000_000_000, ramFree: 4_900_000_000, vram: 16_000_000, vramFree: 7_270_784, unified: false },
   moeLayers: 2,
   experts: 8,
   tiers: Uint8Array.of(1, 0, 1, 0, 0, 0, 0, 1, 1, 0, 0, 0, 0, 1, 1, 0),

@@ -54,7 +54,7 @@ function placed(moment: number): Placement {
     backend: "cuda + cpu-avx2",
     gpu: use,
     cpu: use,
-    machine: { ram: 3.2e10, ramFree: 1.6e10, vram: 8e9, vramFree: 2e9 },
+    machine: { ram: 3.2e10, ramFree: 1.6e10, vram: 8e9, vramFree: 2e9, unified: false },
     moeLayers,
     experts,
     tiers: Uint8Array.from({ length: moeLayers * experts }, (_, cell) => ((cell * 7 + moment) % 16 < 8 ? 0 : 1)),
