@@ -18,6 +18,7 @@ class ForwardingOps : public Ops {
   void free(void* buffer) override { inner_->free(buffer); }
   void upload(void* dst, const void* src, size_t bytes) override { inner_->upload(dst, src, bytes); }
   void download(void* dst, const void* src, size_t bytes) override { inner_->download(dst, src, bytes); }
+  void download_all(std::span<const Download> downloads) override { inner_->download_all(downloads); }
   void copy(void* dst, const void* src, size_t bytes) override { inner_->copy(dst, src, bytes); }
   uint64_t upload_beside(void* dst, const void* src, size_t bytes) override { return inner_->upload_beside(dst, src, bytes); }
   void await(uint64_t upload) override { inner_->await(upload); }

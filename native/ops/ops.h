@@ -199,6 +199,13 @@ struct MoeFfnArgs {
   bool accumulate;
 };
 
+/// `bytes` of a device's memory, on their way to the host's.
+struct Download {
+  void* to;
+  const void* from;
+  size_t bytes;
+};
+
 /// Bytes of a device's own memory.
 struct DeviceMemory {
   size_t free_bytes = 0, total_bytes = 0;
@@ -216,6 +223,10 @@ class Ops {
   virtual void free(void* buffer) = 0;
   virtual void upload(void* dst, const void* src, size_t bytes) = 0;
   virtual void download(void* dst, const void* src, size_t bytes) = 0;
+  /// The same for several at once: one wait for all.
+  virtual void download_all(std::span<const Download> downloads) {
+    for (const auto& [to, from, bytes] : downloads) download(to, from, bytes);
+  }
   virtual void copy(void* dst, const void* src, size_t bytes) = 0;   // within the device (page copies)
   /// Beside the passes: `dst` holds the bytes for what is called after await() of the number that this returns (or of a later one).
   /// Begins when what was called before is done; `src` must stay as it is until then.

@@ -281,7 +281,8 @@ TEST("a fault names the kernel of a real launch, and the device goes on after it
   }
   CHECK(says(message, "kernel norm, block (0, 0, 0), thread 64 touches 4 bytes at byte 256 of a buffer of 256 bytes"));
   norm(64);
-  device->download(ones.data(), x, 64 * 4);
+  const Download back{ones.data(), x, 64 * 4};
+  device->download({&back, 1});
   CHECK(std::fabs(ones[63] - 1.f) < 1e-6f);
   device->free(x);
 }

@@ -503,7 +503,7 @@ TEST("a device that loses its memory to another program: the load or the request
     void* alloc(size_t bytes) override { return inner_->alloc(bytes); }
     void free(void* buffer) override { inner_->free(buffer); }
     void upload(void* to, const void* from, size_t bytes) override { inner_->upload(to, from, bytes); }
-    void download(void* to, const void* from, size_t bytes) override { inner_->download(to, from, bytes); }
+    void download(std::span<const Download> downloads) override { inner_->download(downloads); }
     void run(const gpu::LaunchList& list) override { inner_->run(list); }
     void wait() override { inner_->wait(); }
 

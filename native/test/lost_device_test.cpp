@@ -26,9 +26,9 @@ class MortalDevice final : public gpu::GpuDevice {
     check("receive data");
     inner_->upload(to, from, bytes);
   }
-  void download(void* to, const void* from, size_t bytes) override {
+  void download(std::span<const Download> downloads) override {
     check("send data");
-    inner_->download(to, from, bytes);
+    inner_->download(downloads);
   }
   void run(const gpu::LaunchList& list) override {
     check("compute");

@@ -185,7 +185,7 @@ class CountingDevice final : public gpu::GpuDevice {
     inner_->free(buffer);
   }
   void upload(void* to, const void* from, size_t bytes) override { inner_->upload(to, from, bytes); }
-  void download(void* to, const void* from, size_t bytes) override { inner_->download(to, from, bytes); }
+  void download(std::span<const Download> downloads) override { inner_->download(downloads); }
   void run(const gpu::LaunchList& list) override { inner_->run(list); }
   void wait() override {}
 

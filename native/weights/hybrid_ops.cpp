@@ -86,10 +86,12 @@ void HybridOps::moe_ffn(const MoeFfnArgs& args) {
   const size_t layer = known->second.layer;
   n_chosen_ = args.experts.d_row;
   if (is_streamed(layer, args.x.n_rows, n_chosen_)) return compute_streamed(layer, args);
-  fetch_choices(layer, args);
-  // Fetched before the device has more to do: a download waits for all that was launched.
+  // Fetched before the device has more to do: a download waits for all that was launched. Few rows come with their choices, needed or not.
+  const bool with_rows = args.x.n_rows <= kFewRows;
+  fetch_choices(layer, args, with_rows);
   const bool from_processor = choices_.any_on_processor || (!choices_.any_on_device && !args.accumulate);
-  const Tensor x = from_processor ? fetch(x_, args.x) : Tensor{};
+  const Tensor x = on_host(x_, args.x);
+  if (from_processor && !with_rows) device_.download(x.data, args.x.data, x_.size() * sizeof(float));
   if (choices_.any_on_device) compute_on_device(layers_[layer], args);
   device_.submit();   // so that it computes while the processor does
   if (from_processor) add_from_processor(args, x);
@@ -123,8 +125,11 @@ void HybridOps::compute_streamed(size_t layer, const MoeFfnArgs& args) {
   device_.submit();
 }
 
-void HybridOps::fetch_choices(size_t layer, const MoeFfnArgs& args) {
-  const Tensor experts = fetch(choices_.experts, args.experts), weights = fetch(choices_.weights, args.weights);
+void HybridOps::fetch_choices(size_t layer, const MoeFfnArgs& args, bool with_rows) {
+  const Tensor experts = on_host(choices_.experts, args.experts), weights = on_host(choices_.weights, args.weights), x = on_host(x_, args.x);
+  const Download downloads[] = {{experts.data, args.experts.data, choices_.experts.size() * sizeof(int32_t)}, {weights.data, args.weights.data, choices_.weights.size() * sizeof(float)},
+                                {x.data, args.x.data, x_.size() * sizeof(float)}};
+  device_.download_all(std::span(downloads).first(with_rows ? 3 : 2));
   const std::span<const int32_t> slot_of = residency_.slots(layer);
   const int64_t n = args.x.n_rows, k = args.experts.d_row;
   choices_.slots.assign(static_cast<size_t>(n * k), -1);
@@ -183,11 +188,10 @@ void HybridOps::bring(Layer& layer, const ExpertMove& move) {
   }
 }
 
-/// The same rows, as far apart, on the host.
+/// Room for the same rows, as far apart, on the host.
 template <class T>
-Tensor HybridOps::fetch(std::vector<T>& to, const Tensor& from) {
+Tensor HybridOps::on_host(std::vector<T>& to, const Tensor& from) {
   to.resize(static_cast<size_t>((from.n_rows - 1) * from.stride + from.d_row));
-  device_.download(to.data(), from.data, to.size() * sizeof(T));
   Tensor view = from;
   view.data = to.data();
   return view;

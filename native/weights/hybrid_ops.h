@@ -50,6 +50,7 @@ class HybridOps final : public ForwardingOps {
   void moe_ffn(const MoeFfnArgs& args) override;
 
  private:
+  static constexpr int64_t kFewRows = 64;
   struct Layer {
     FfnWeights file;
     std::array<Weight, kFfnParts> slots;   // [n_slots] of each part on the device; without memory where the family has none
@@ -76,12 +77,12 @@ class HybridOps final : public ForwardingOps {
   ExpertStream::Resident resident(size_t layer) const { return {residency_.slots(layer), layers_[layer].slots}; }
   bool is_streamed(size_t layer, int64_t n_rows, int64_t n_chosen) const;
   void compute_streamed(size_t layer, const MoeFfnArgs& args);
-  void fetch_choices(size_t layer, const MoeFfnArgs& args);
+  void fetch_choices(size_t layer, const MoeFfnArgs& args, bool with_rows);
   void compute_on_device(const Layer& layer, const MoeFfnArgs& args);
   void add_from_processor(const MoeFfnArgs& args, Tensor x);
   void bring(Layer& layer, const ExpertMove& move);
   template <class T>
-  Tensor fetch(std::vector<T>& to, const Tensor& from);
+  static Tensor on_host(std::vector<T>& to, const Tensor& from);
   void* grow(Buffer& buffer, size_t bytes);
 
   Ops& device_;

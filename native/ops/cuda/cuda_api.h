@@ -4,7 +4,13 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define CONCLAVE_CUDA_VERSION 4   // changes whenever this file, ops/gpu/launch_list.h or kernel_args.h does
+#define CONCLAVE_CUDA_VERSION 5   // changes whenever this file, ops/gpu/launch_list.h or kernel_args.h does
+
+struct ConclaveDownload {
+  void* to;
+  const void* from;
+  size_t bytes;
+};
 
 /// Functions give 0, or the runtime's error number; `error_text` says it in words. The context belongs to one thread at a time.
 struct ConclaveCudaApi {
@@ -22,7 +28,8 @@ struct ConclaveCudaApi {
   /// after awaiting a later one, finds it done.
   int32_t (*upload_beside)(void* context, void* to, const void* from, size_t bytes, uint64_t* number);
   int32_t (*await)(void* context, uint64_t number);
-  int32_t (*download)(void* context, void* to, const void* from, size_t bytes);
+  /// Returns when all of them are there.
+  int32_t (*download)(void* context, const struct ConclaveDownload* downloads, size_t n);
   /// The bytes of a gpu::LaunchList. -1: there is no such kernel, or its arguments have another size.
   int32_t (*run)(void* context, const void* list, size_t bytes);
   /// Of the lists given so far: launched step by step, made into graphs, launched as graphs.

@@ -13,7 +13,7 @@
 namespace conclave {
 namespace {
 
-constexpr size_t kRingBytes = size_t{4} << 20;
+constexpr size_t kRingBytes = size_t{4} << 20, kAnswerBytes = size_t{1} << 20;
 constexpr size_t kRingPiece = size_t{256} << 10;   // larger uploads are rare (weights) and may wait
 
 struct Context {
@@ -21,6 +21,7 @@ struct Context {
   cudaDeviceProp device{};
   unsigned char* ring = nullptr;
   size_t ring_at = 0;
+  unsigned char* answers = nullptr;   // downloads on their way
   Graphs graphs;
   Uploads uploads;
 };
@@ -31,6 +32,7 @@ void close_context(void* context) {
   if (!context) return;
   cudaStreamDestroy(of(context).stream);
   cudaFreeHost(of(context).ring);
+  cudaFreeHost(of(context).answers);
   delete &of(context);
 }
 
@@ -42,6 +44,7 @@ int32_t open_context(void** context) {
   if (error == cudaSuccess) error = cudaGetDeviceProperties(&made->device, 0);
   if (error == cudaSuccess) error = cudaStreamCreateWithFlags(&made->stream, cudaStreamNonBlocking);
   if (error == cudaSuccess) error = cudaHostAlloc(reinterpret_cast<void**>(&made->ring), kRingBytes, cudaHostAllocDefault);
+  if (error == cudaSuccess) error = cudaHostAlloc(reinterpret_cast<void**>(&made->answers), kAnswerBytes, cudaHostAllocDefault);
   if (error != cudaSuccess) {
     close_context(made);
     return error;
@@ -92,9 +95,25 @@ int32_t upload_beside(void* context, void* to, const void* from, size_t bytes, u
   return upload(context, to, from, bytes);
 }
 
-int32_t download(void* context, void* to, const void* from, size_t bytes) {
-  const cudaError_t error = cudaMemcpyAsync(to, from, bytes, cudaMemcpyDeviceToHost, of(context).stream);
-  return error != cudaSuccess ? error : cudaStreamSynchronize(of(context).stream);
+/// What fits goes through pinned memory: a copy into ordinary pages would wait for the device by itself, each its own time.
+int32_t download(void* context, const ConclaveDownload* downloads, size_t n) {
+  Context& c = of(context);
+  size_t sum = 0;
+  for (size_t i = 0; i < n; ++i) sum += downloads[i].bytes;
+  unsigned char* pinned = sum <= kAnswerBytes ? c.answers : nullptr;
+  size_t at = 0;
+  for (size_t i = 0; i < n; ++i) {
+    if (downloads[i].bytes == 0) continue;
+    const cudaError_t error = cudaMemcpyAsync(pinned ? pinned + at : downloads[i].to, downloads[i].from, downloads[i].bytes, cudaMemcpyDeviceToHost, c.stream);
+    if (error != cudaSuccess) return error;
+    at += downloads[i].bytes;
+  }
+  const cudaError_t error = cudaStreamSynchronize(c.stream);
+  for (size_t i = 0; pinned && error == cudaSuccess && i < n; ++i) {
+    if (downloads[i].bytes > 0) std::memcpy(downloads[i].to, pinned, downloads[i].bytes);
+    pinned += downloads[i].bytes;
+  }
+  return error;
 }
 
 int32_t run_list(void* context, const void* list, size_t bytes) { return of(context).graphs.run(of(context).stream, {static_cast<const std::byte*>(list), bytes}); }

@@ -8,6 +8,8 @@
 #include <dlfcn.h>
 #endif
 
+#include <cstddef>
+
 #include "base/error.h"
 #include "ops/cuda/cuda_api.h"
 #include "ops/gpu/gpu_device.h"
@@ -73,7 +75,10 @@ class CudaDevice final : public gpu::GpuDevice {
     return number;
   }
   void await(uint64_t upload) override { check(api_.await(context_, upload), "receive weights"); }
-  void download(void* to, const void* from, size_t bytes) override { check(bytes == 0 ? 0 : api_.download(context_, to, from, bytes), "send data"); }
+  void download(std::span<const Download> downloads) override {
+    static_assert(sizeof(Download) == sizeof(ConclaveDownload) && offsetof(Download, from) == offsetof(ConclaveDownload, from) && offsetof(Download, bytes) == offsetof(ConclaveDownload, bytes));
+    check(api_.download(context_, reinterpret_cast<const ConclaveDownload*>(downloads.data()), downloads.size()), "send data");
+  }
   void run(const gpu::LaunchList& list) override { check(api_.run(context_, list.bytes().data(), list.bytes().size()), "compute"); }
   gpu::ListCounts list_counts() const override {
     uint64_t counts[3] = {};

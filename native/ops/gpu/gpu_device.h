@@ -27,7 +27,7 @@ class GpuDevice {
     return 0;
   }
   virtual void await(uint64_t) {}   // by the device, not the caller
-  virtual void download(void* to, const void* from, size_t bytes) = 0;   // waits for what was given before
+  virtual void download(std::span<const Download> downloads) = 0;   // waits for what was given before
   /// Each launch's arguments are the struct of that kernel (kernel_args.h), its format a DType's number where the kernel has a form for each.
   virtual void run(const LaunchList& list) = 0;
   virtual ListCounts list_counts() const { return {}; }

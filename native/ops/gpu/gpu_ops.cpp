@@ -116,8 +116,12 @@ class GpuOps final : public Ops {
     context_.device->upload(dst, src, bytes);
   }
   void download(void* dst, const void* src, size_t bytes) override {
+    const Download one{dst, src, bytes};
+    download_all({&one, 1});
+  }
+  void download_all(std::span<const Download> downloads) override {
     context_.flush();
-    context_.device->download(dst, src, bytes);
+    context_.device->download(downloads);
   }
   uint64_t upload_beside(void* dst, const void* src, size_t bytes) override {
     context_.flush();   // what was called before may still read what lies there

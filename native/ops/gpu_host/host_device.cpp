@@ -51,7 +51,9 @@ class HostDevice final : public gpu::GpuDevice {
       upload(next.to, next.from, next.bytes);
     }
   }
-  void download(void* to, const void* from, size_t bytes) override { copy_checked(to, from, bytes, from); }
+  void download(std::span<const Download> downloads) override {
+    for (const auto& [to, from, bytes] : downloads) copy_checked(to, from, bytes, from);
+  }
   void run(const gpu::LaunchList& list) override {
     note(list);
     gpu::run_steps(
