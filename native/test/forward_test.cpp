@@ -157,7 +157,12 @@ TEST("every reference model on the fast path") { check_all({"fast", Precision::k
 #if !defined(__SANITIZE_THREAD__)   // which loses its way when a kernel changes stacks
 TEST("every reference model on the GPU's kernels") { check_all({"cuda-on-host", Precision::kFast, &gpu_host::make_host_device, Device::kCpu, kGpuNearTie}); }
 TEST("every reference model with every third expert on the processor") { check_all({"cuda-on-host + cpu", Precision::kFast, &gpu_host::make_host_device, Device::kCpu, kGpuNearTie, true}, few_golden_cases()); }
-TEST("every reference model on the kernels that a Mac runs") { check_all({"metal-on-host", Precision::kFast, &gpu_host::make_metal_host_device, Device::kCpu, kGpuNearTie}, few_golden_cases()); }
+TEST("reference models on the kernels that a Mac runs") {   // every third, or all of CONCLAVE_GOLDEN's
+  std::vector<GoldenCase> all = few_golden_cases(), cases;
+  const size_t step = std::getenv("CONCLAVE_GOLDEN") ? 1 : 3;
+  for (size_t i = 0; i < all.size(); i += step) cases.push_back(std::move(all[i]));
+  check_all({"metal-on-host", Precision::kFast, &gpu_host::make_metal_host_device, Device::kCpu, kGpuNearTie}, cases);
+}
 TEST("every reference model with every third expert brought to the device for each pass of the prompt") { check_all({"cuda-on-host, streamed", Precision::kFast, &gpu_host::make_host_device, Device::kCpu, kGpuNearTie, true, 1}, few_golden_cases()); }
 #endif
 
