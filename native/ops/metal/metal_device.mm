@@ -8,6 +8,7 @@
 #include <cstring>
 #include <map>
 #include <optional>
+#include <span>
 #include <string>
 #include <utility>
 #include <vector>
@@ -125,10 +126,10 @@ class MetalDevice final : public gpu::GpuDevice {
     wait();
     std::memcpy(on_host(to, bytes), from, bytes);
   }
-  void download(void* to, const void* from, size_t bytes) override {
-    if (bytes == 0) return;
+  void download(std::span<const Download> downloads) override {
     wait();
-    std::memcpy(to, on_host(from, bytes), bytes);
+    for (const Download& each : downloads)
+      if (each.bytes > 0) std::memcpy(each.to, on_host(each.from, each.bytes), each.bytes);
   }
 
   void run(const gpu::LaunchList& list) override {
