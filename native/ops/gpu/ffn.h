@@ -108,7 +108,7 @@ CONCLAVE_DEVICE float activate(int activation, float g, float u) {
 template <class Format>
 struct GateUp {
   using Args = GateUpArgs;
-  static CONCLAVE_CONSTANT int kThreads = 256;
+  static CONCLAVE_CONSTANT int kThreads = 32 * kRowLanes;
   static CONCLAVE_CONSTANT int kSharedBytes = kTile * 32 * 4;
   static CONCLAVE_DEVICE void run(CONCLAVE_ARGS const Args& args, Place p, Shared<unsigned char> shared) {
     if (p.y >= *Global<const int32_t>(args.pairs.n_active)) return;
@@ -157,7 +157,7 @@ CONCLAVE_DEVICE void hidden_rows(CONCLAVE_ARGS const DownArgs& args, int pair, C
 
 CONCLAVE_DEVICE float down_bias(CONCLAVE_ARGS const DownArgs& args, int expert, int o) { return args.bias ? Global<const float>(args.bias)[int64_t{expert} * args.down.d_out + o] : 0.f; }
 
-/// At most kTile rows: four experts at a time, each by a warp, for four columns; one thread for each column and row adds them up.
+/// At most kTile rows: four experts at a time, each by a warp, for two columns; one thread for each column and row adds them up.
 template <class Format>
 struct DownFew {
   using Args = DownArgs;
@@ -199,7 +199,7 @@ struct DownFew {
   }
 };
 
-/// Any number of rows: eight lanes own a column and go through all experts.
+/// Any number of rows: the lanes of a row own a column and go through all experts.
 template <class Format>
 struct DownMany {
   using Args = DownArgs;

@@ -44,17 +44,29 @@ struct QuantizeArgs {
   int d, n_terms, n_sets;
 };
 
-/// out[r][head * out_head + o] = softcap((w[head][o] . x[r] + bias[o]) * scale). Grid: (d_out / 16, n / 16, heads).
-struct ProductArgs {
+/// Matrices of one format that meet the same rows in one launch, each with blocks of its own, n_blocks of them.
+struct ProductOutput {
   Matrix weight;
-  Rows x;
-  Pointer<const int32_t> rows;     // plain weights: row r reads row rows[r] of x; null: r
-  int n;
   Pointer<float> out;
-  int64_t out_stride, out_head;
+  int64_t stride;
   Pointer<const float> bias;
-  float scale, softcap;
+  float scale;
   bool accumulate;
+  int n_blocks;
+};
+struct ProductOutputs {
+  ProductOutput first, second, third, fourth;   // no array: see clear_padding, gpu_ops.h
+  int n;
+};
+
+/// out[r][head * out_head + o] = softcap((w[head][o] . x[r] + bias[o]) * scale). Grid: (d_out / 8 of each output, n / 16, heads).
+struct ProductArgs {
+  ProductOutputs outputs;
+  Rows x;
+  Pointer<const int32_t> rows;   // plain weights: row r reads row rows[r] of x; null: r
+  int n;
+  int64_t out_head;
+  float softcap;
 };
 
 /// (row, slot) pairs sorted by expert. first[e] .. first[e + 1] are expert e's; active lists the experts that have any, ascending.
@@ -76,19 +88,17 @@ struct ListTilesArgs {
 };
 
 /// Products of many rows: out[r][head * out_head + o] = row_weight[r] * softcap((w[e][o] . x[r] + bias[e][o]) * scale). With tiles, r counts
-/// pairs and e is the tile's expert. Grid: (columns / 64 or tiles, d_out / 128, heads).
+/// pairs and e is the tile's expert. Grid: (columns / 64 or tiles, d_out / 128 of each output, heads).
 struct TileProductArgs {
-  Matrix weight;
+  ProductOutputs outputs;
   Rows x;
   Pointer<const int32_t> rows;   // as ProductArgs::rows
   int n;
   PairTiles tiles;               // expert null: none
   Pointer<const int32_t> pair_first;
-  Pointer<float> out;
-  int64_t out_stride, out_head;
-  Pointer<const float> bias, row_weight;
-  float scale, softcap;
-  bool accumulate;
+  Pointer<const float> row_weight;
+  int64_t out_head;
+  float softcap;
 };
 /// out[r] (+)= the sum over the row's pairs, experts ascending, of weight[pair] * partial[pair]. Grid: (d / 256, rows).
 struct AddPairsArgs {
@@ -132,7 +142,7 @@ struct GateUpArgs {
   Pointer<float> hidden_scales;
 };
 
-/// out[row] (+)= weight * (down . hidden + bias), experts ascending. Grid: d / 4 for at most kTile rows, else d / 16.
+/// out[row] (+)= weight * (down . hidden + bias), experts ascending. Grid: d / 2 for at most kTile rows, else d / 8.
 struct DownArgs {
   Matrix down;
   Pointer<const float> bias;       // [experts][d]

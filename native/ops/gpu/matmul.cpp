@@ -8,27 +8,46 @@
 namespace conclave::gpu {
 namespace {
 
-constexpr int64_t kOutputs = 16, kRowsABlock = 16;           // of Product, dot.h
+constexpr int64_t kOutputs = 8, kRowsABlock = 16;            // of Product, dot.h
 constexpr int64_t kTileOutputs = 128, kTileColumns = 64;     // of TileProduct, tile_step.h
+constexpr size_t kMostOutputs = 4;
 
-struct ProductTarget {
-  Tensor out;
+/// What all outputs of a launch have in common.
+struct Inputs {
+  const Rows& x;
+  const int32_t* rows;
+  int64_t n;
   int64_t out_head = 0;
-  const float* bias = nullptr;
-  float scale = 1.f, softcap = 0.f;
-  bool accumulate = false;
+  float softcap = 0.f;
 };
 
-void launch_product(GpuContext& context, const Weight& weight, const Rows& x, const int32_t* rows, int64_t n, const ProductTarget& to) {
-  if (pick_product(n, static_cast<double>(n), context.tile_rows).tiles) {
-    const int64_t n_terms = is_plain(weight.type) ? 2 : x.n_terms;
-    context.launch(KernelId::kTileProduct, weight.type, {blocks(n * n_terms, kTileColumns), blocks(weight.d_out, kTileOutputs), static_cast<int32_t>(weight.n_experts)},
-                   TileProductArgs{matrix_of(weight), x, is_plain(weight.type) ? rows : nullptr, static_cast<int>(n), {}, nullptr, to.out.f32(), to.out.stride, to.out_head, to.bias, nullptr, to.scale,
-                                   to.softcap, to.accumulate});
-    return;
+/// One launch for outputs of one format.
+void launch_products(GpuContext& context, const Inputs& in, std::span<const MatmulOutput> outputs) {
+  const Weight& first = *outputs.front().weight;
+  const bool tiles = pick_product(in.n, static_cast<double>(in.n), context.tile_rows).tiles;
+  ProductOutputs to{};
+  ProductOutput* const all[kMostOutputs] = {&to.first, &to.second, &to.third, &to.fourth};
+  int32_t n_blocks = 0;
+  for (const MatmulOutput& output : outputs) {
+    const int32_t own = blocks(output.weight->d_out, tiles ? kTileOutputs : kOutputs);
+    *all[to.n++] = {matrix_of(*output.weight), output.out.f32(), output.out.stride, device_floats(output.bias), output.scale, output.accumulate, own};
+    n_blocks += own;
   }
-  context.launch(KernelId::kProduct, weight.type, {blocks(weight.d_out, kOutputs), blocks(n, kRowsABlock), static_cast<int32_t>(weight.n_experts)},
-                 ProductArgs{matrix_of(weight), x, rows, static_cast<int>(n), to.out.f32(), to.out.stride, to.out_head, to.bias, to.scale, to.softcap, to.accumulate});
+  const auto n_heads = static_cast<int32_t>(first.n_experts);
+  if (tiles) {
+    const int64_t n_terms = is_plain(first.type) ? 2 : in.x.n_terms;
+    context.launch(KernelId::kTileProduct, first.type, {blocks(in.n * n_terms, kTileColumns), n_blocks, n_heads},
+                   TileProductArgs{to, in.x, is_plain(first.type) ? in.rows : nullptr, static_cast<int>(in.n), {}, nullptr, nullptr, in.out_head, in.softcap});
+  } else {
+    context.launch(KernelId::kProduct, first.type, {n_blocks, blocks(in.n, kRowsABlock), n_heads}, ProductArgs{to, in.x, in.rows, static_cast<int>(in.n), in.out_head, in.softcap});
+  }
+}
+
+/// How many of the outputs, from the first on, go into one launch: of one format, and none that adds to what another may write.
+size_t n_together(std::span<const MatmulOutput> outputs) {
+  size_t n = 1;
+  while (n < outputs.size() && n < kMostOutputs && outputs[n].weight->type == outputs[0].weight->type && !outputs[n].accumulate && !outputs[0].accumulate) ++n;
+  return n;
 }
 
 }  // namespace
@@ -53,8 +72,10 @@ void matmul(GpuContext& context, Tensor x, std::span<const MatmulOutput> outputs
     need(forms, *output.weight);
   }
   const Rows rows = prepare_rows(context, x, static_cast<int>(x.d_row), 1, 0, 2, forms, nullptr, x.n_rows);
-  for (const MatmulOutput& output : outputs) {
-    launch_product(context, *output.weight, rows, nullptr, x.n_rows, {.out = output.out, .bias = device_floats(output.bias), .scale = output.scale, .accumulate = output.accumulate});
+  for (size_t done = 0; done < outputs.size();) {
+    const size_t n = n_together(outputs.subspan(done));
+    launch_products(context, {rows, nullptr, x.n_rows}, outputs.subspan(done, n));
+    done += n;
   }
 }
 
@@ -65,7 +86,8 @@ void logits(GpuContext& context, Tensor out, Tensor x, std::span<const int32_t> 
   RowForms forms;
   need(forms, head);
   const Rows forms_of_x = prepare_rows(context, x, static_cast<int>(x.d_row), 1, 0, 1, forms, chosen, n);
-  launch_product(context, head, forms_of_x, chosen, n, {.out = out, .bias = device_floats(bias), .scale = scale, .softcap = softcap});
+  const MatmulOutput output{out, &head, bias, scale, false};
+  launch_products(context, {forms_of_x, chosen, n, 0, softcap}, {&output, 1});
 }
 
 void head_matmul(GpuContext& context, const HeadMatmulArgs& args) {
@@ -78,7 +100,8 @@ void head_matmul(GpuContext& context, const HeadMatmulArgs& args) {
   RowForms forms;
   need(forms, weight);
   const Rows x = prepare_rows(context, args.x, static_cast<int>(weight.d_in), n_sets, d_head, 2, forms, nullptr, n);
-  launch_product(context, weight, x, nullptr, n, {.out = args.out, .out_head = d_out});
+  const MatmulOutput output{args.out, &weight, nullptr, 1.f, false};
+  launch_products(context, {x, nullptr, n, d_out}, {&output, 1});
   if (args.n_tail == 0) return;
   context.launch(KernelId::kTails, {blocks(n_heads * args.n_tail, 256), static_cast<int32_t>(n), 1},
                  TailKernelArgs{args.x.f32(), args.out.f32(), args.x.stride, args.out.stride, args.shared ? 0 : d_head, d_out, static_cast<int>(weight.d_in),

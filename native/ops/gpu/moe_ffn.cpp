@@ -10,7 +10,7 @@
 namespace conclave::gpu {
 namespace {
 
-constexpr int64_t kFewRows = 4, kFewColumns = 4, kManyColumns = 16;   // kTile, DownFew and DownMany, ffn.h
+constexpr int64_t kFewRows = 4, kFewColumns = 2, kManyColumns = 8;   // kTile, DownFew and DownMany, ffn.h
 constexpr int64_t kMostExperts = 1024, kMostPairs = 1 << 20;          // SortPairs
 constexpr int64_t kTileOutputs = 128, kTileColumns = 64;              // tile_step.h
 constexpr int64_t kMostSlots = 256;                                   // AddPairs, tile_ffn.h
@@ -47,18 +47,21 @@ TileList list_tiles(GpuContext& context, const FfnCall& call, const Pairs& pairs
 void run_down_tiles(GpuContext& context, const FfnCall& call, const Pairs& pairs, const Rows& hidden, const TileList& list) {
   const Weight& down = *call.ffn.down;
   const int64_t d = call.out.d_row;
-  TileProductArgs product{matrix_of(down), hidden, nullptr, static_cast<int>(call.n_pairs), list.tiles, pairs.first, call.out.f32(), call.out.stride, 0, device_floats(call.ffn.down_bias), pairs.weight, 1.f,
-                          0.f, call.accumulate};
+  const int32_t n_blocks = blocks(d, kTileOutputs);
+  TileProductArgs product{{}, hidden, nullptr, static_cast<int>(call.n_pairs), list.tiles, pairs.first, pairs.weight, 0, 0.f};
+  product.outputs.n = 1;
+  ProductOutput& to = product.outputs.first;
+  to = {matrix_of(down), call.out.f32(), call.out.stride, device_floats(call.ffn.down_bias), 1.f, call.accumulate, n_blocks};
   if (call.n_slots > 0) {
-    product.out = context.pair_values.get<float>(static_cast<size_t>(call.n_pairs * d));
-    product.out_stride = d;
+    to.out = context.pair_values.get<float>(static_cast<size_t>(call.n_pairs * d));
+    to.stride = d;
+    to.accumulate = false;
     product.row_weight = nullptr;
-    product.accumulate = false;
   }
-  context.launch(KernelId::kTileProduct, down.type, {list.most, blocks(d, kTileOutputs), 1}, product);
+  context.launch(KernelId::kTileProduct, down.type, {list.most, n_blocks, 1}, product);
   if (call.n_slots == 0) return;
   context.launch(KernelId::kAddPairs, {blocks(d, 256), static_cast<int32_t>(call.out.n_rows), 1},
-                 AddPairsArgs{product.out, pairs, call.out.f32(), call.out.stride, static_cast<int>(d), static_cast<int>(call.n_slots), call.accumulate});
+                 AddPairsArgs{to.out, pairs, call.out.f32(), call.out.stride, static_cast<int>(d), static_cast<int>(call.n_slots), call.accumulate});
 }
 
 void run_ffn(GpuContext& context, const FfnCall& call, const Pairs& pairs) {
