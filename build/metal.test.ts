@@ -2,7 +2,15 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
-import { clangComplaints, findClang, makeMetalText, metalLibraries, metalViolations } from "./metal.ts";
+import {
+  clangComplaints,
+  deviceComplaints,
+  findClang,
+  makeMetalText,
+  metalDevice,
+  metalLibraries,
+  metalViolations,
+} from "./metal.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "conclave-metal-"));
 const text = makeMetalText(join(folder, "kernels.metal"));
@@ -36,6 +44,15 @@ test("there is a library for each format of weights and of pages, and one for th
 describe.skipIf(clang === null)("as clang reads them", () => {
   test.each(metalLibraries())("the kernels of %s", async (define) => {
     expect(await clangComplaints(clang ?? "", text, define)).toBe("");
+  });
+
+  test("the device, which no machine but a Mac builds", async () => {
+    expect(await deviceComplaints(clang ?? "", metalDevice())).toBe("");
+  });
+
+  test("planted: a device that lacks what every device must do", async () => {
+    const broken = metalDevice().replace("void wait() override", "void pause()");
+    expect(await deviceComplaints(clang ?? "", broken)).toContain("abstract class");
   });
 
   test("planted: threadgroup memory taken for the device's", async () => {

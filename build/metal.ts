@@ -1,6 +1,6 @@
 // What can be said of the Metal kernels without a Mac: the text that a Mac's driver would compile is made here and read by
 // stock clang as C++14, in which Metal's address spaces are clang's own, which do not mix. test/metal-double/metal_stdlib
-// stands in for Apple's header. Whatever clang cannot see in it is looked for in the text.
+// stands in for Apple's headers, for those of the Objective-C++ beside the kernels too. Whatever clang cannot see in the text is looked for in it.
 import { execFile, execFileSync } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
@@ -45,21 +45,34 @@ export function findClang(): string | null {
   );
 }
 
-/** What clang has against the text, warnings included; "" if nothing. */
-export function clangComplaints(clang: string, text: string, define: string): Promise<string> {
-  const flags = ["-std=c++14", "-fsyntax-only", "-ffreestanding", "-Wall", "-Wextra", "-Werror"];
-  const standIn = ["-D__METAL_VERSION__=300", "-isystem", join(repositoryRoot, "test", "metal-double")];
-  const half = ["-Xclang", "-fallow-half-arguments-and-returns"];
+const strict = ["-fsyntax-only", "-Wall", "-Wextra", "-Werror"];
+const standIn = ["-isystem", join(repositoryRoot, "test", "metal-double")];
+
+/** What clang says of the text that it is given; "" if nothing. */
+function complaints(clang: string, flags: readonly string[], text: string): Promise<string> {
   return new Promise((resolve, reject) => {
-    const child = execFile(
-      clang,
-      ["-x", "c++", ...flags, ...half, ...standIn, `-D${define}`, "-"],
-      (error, _, stderr) => resolve(error === null ? "" : stderr || error.message),
+    const child = execFile(clang, [...flags, ...strict, ...standIn, "-"], (error, _, stderr) =>
+      resolve(error === null ? "" : stderr || error.message),
     );
     child.on("error", reject);
-    // Attributes are Metal's own, and clang takes none on an explicit instantiation.
-    child.stdin?.end(text.replace(/\[\[[^\]]*\]\]/g, ""));
+    child.stdin?.end(text);
   });
+}
+
+/** What clang has against the kernels of one library, warnings included. */
+export function clangComplaints(clang: string, text: string, define: string): Promise<string> {
+  const language = ["-x", "c++", "-std=c++14", "-ffreestanding", "-Xclang", "-fallow-half-arguments-and-returns"];
+  // Attributes are Metal's own, and clang takes none on an explicit instantiation.
+  const plain = text.replace(/\[\[[^\]]*\]\]/g, "");
+  return complaints(clang, [...language, "-D__METAL_VERSION__=300", `-D${define}`], plain);
+}
+
+export const metalDevice = (): string => readFileSync(join(native, "ops", "metal", "metal_device.mm"), "utf8");
+
+/** What clang has against the device's Objective-C++ as a Mac would build it. */
+export function deviceComplaints(clang: string, text: string): Promise<string> {
+  const language = ["-x", "objective-c++", "-std=c++20", "-fobjc-arc", "-fobjc-runtime=macosx-13.0"];
+  return complaints(clang, [...language, `-I${native}`], text);
 }
 
 const type = String.raw`(?<![:\w])(?!const\b|return\b)[A-Za-z_][\w:]*(?:<[^<>]*>)?`;
