@@ -536,8 +536,8 @@ export const scenarios: Record<ScenarioName, () => Promise<void>> = {
     assert.deepEqual(device, { weights: 0, experts: 0, kv: 0, work: 0 });
     assert.equal(host.experts, before.cpu.experts);
     assert.equal(host.weights, before.cpu.weights);
-    // The system gives memory for keys as they are written.
-    assert.ok(host.kv > 0 && host.kv < before.cpu.kv && host.work > 0);
+    // The system gives memory for keys as they are written; where it has huge pages, all that so small a model has room for.
+    assert.ok(host.kv > 0 && host.kv <= before.cpu.kv && host.work > 0);
     const inUse = host.weights + host.experts + host.kv + host.work;
     assert.ok(machine.ram === before.machine.ram && machine.ramFree > 0 && machine.ramFree + inUse < machine.ram);
     assert.deepEqual([machine.vram, machine.vramFree], [0, 0]);

@@ -103,7 +103,7 @@ test("conversations outlive the app, and the search finds them", async ({ concla
   await page.getByRole("searchbox", { name: "Search all messages" }).fill("badger");
   await page.getByRole("list", { name: "Search results" }).getByRole("button").first().click();
   await expect(questions(page).first()).toContainText("Where does the badger sleep?");
-  expect(await wordsOf(answers(page).first())).toBe(kept);
+  await expect.poll(() => wordsOf(answers(page).first())).toBe(kept);
 });
 
 test("New chat leaves an empty thread and the keyboard in the composer", async ({ conclaveApp: { page } }) => {

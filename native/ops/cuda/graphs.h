@@ -12,8 +12,17 @@
 
 namespace conclave {
 
+/// Blocks that are to share a processor; 0: as many as the compiler thinks best, which for Blackwell means three of these kernels,
+/// with their sums spilled.
 template <class Kernel>
-__global__ void __launch_bounds__(Kernel::kThreads) kernel(const __grid_constant__ typename Kernel::Args args) {
+constexpr int kLeastBlocks = 0;
+template <class Format>
+constexpr int kLeastBlocks<gpu::cuda::TileProduct<Format>> = 2;
+template <class Format>
+constexpr int kLeastBlocks<gpu::cuda::TileGateUp<Format>> = 2;
+
+template <class Kernel>
+__global__ void __launch_bounds__(Kernel::kThreads, kLeastBlocks<Kernel>) kernel(const __grid_constant__ typename Kernel::Args args) {
   __shared__ alignas(16) unsigned char shared[Kernel::kSharedBytes > 0 ? Kernel::kSharedBytes : 16];
   Kernel::run(args, {static_cast<int>(blockIdx.x), static_cast<int>(blockIdx.y), static_cast<int>(blockIdx.z), static_cast<int>(threadIdx.x)}, shared);
 }
