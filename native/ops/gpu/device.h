@@ -43,6 +43,20 @@ CONCLAVE_DEVICE float block_sum(float value, int index, Shared<float> room) {
   return sum;
 }
 
+/// Sum of the values of a block's threads, up to and with each one's own. `sums`: an int for each thread.
+template <int kThreads>
+CONCLAVE_DEVICE int block_running_sum(int value, int index, Shared<int32_t> sums) {
+  sums[index] = value;
+  block_barrier();
+  for (int step = 1; step < kThreads; step *= 2) {
+    const int before = index >= step ? sums[index - step] : 0;
+    block_barrier();
+    sums[index] = sums[index] + before;
+    block_barrier();
+  }
+  return sums[index];
+}
+
 /// Over the row of a tile of sums, from one value a lane: what the four lanes that share the row gave.
 CONCLAVE_DEVICE float tile_row_sum(float value) {
   value += lane_xor(value, kSameRowNear);

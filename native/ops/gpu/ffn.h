@@ -31,15 +31,8 @@ struct SortPairs {
 
     int own = 0;   // of this thread's experts
     for (int e = p.index * kEach; e < (p.index + 1) * kEach; ++e) own += counts[e] > 0 ? counts[e] + (1 << 20) : 0;
-    sums[p.index] = own;
-    block_barrier();
-    for (int step = 1; step < kThreads; step *= 2) {
-      const int before = p.index >= step ? sums[p.index - step] : 0;
-      block_barrier();
-      sums[p.index] = sums[p.index] + before;
-      block_barrier();
-    }
-    int at = sums[p.index] - own;
+    const int all = block_running_sum<kThreads>(own, p.index, sums);   // up to and with them
+    int at = all - own;
     for (int e = p.index * kEach; e < (p.index + 1) * kEach && e < args.n_experts; ++e) {
       const int count = counts[e];
       first[e] = at & 0xfffff;
@@ -49,8 +42,8 @@ struct SortPairs {
       at += count + (1 << 20);
     }
     if (p.index == kThreads - 1) {
-      first[args.n_experts] = sums[p.index] & 0xfffff;
-      *Global<int32_t>(args.pairs.n_active) = sums[p.index] >> 20;
+      first[args.n_experts] = all & 0xfffff;
+      *Global<int32_t>(args.pairs.n_active) = all >> 20;
     }
     block_barrier();
     const Global<int32_t> place = args.pairs.place;

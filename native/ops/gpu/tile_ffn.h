@@ -13,22 +13,14 @@ struct ListTiles {
   static CONCLAVE_CONSTANT int kEach = kMostExperts / kThreads;
   static CONCLAVE_CONSTANT int kSharedBytes = kThreads * 4;
   static CONCLAVE_DEVICE void run(CONCLAVE_ARGS const Args& args, Place p, Shared<unsigned char> shared) {
-    const Shared<int32_t> sums = as<int32_t>(shared);
     const Global<const int32_t> first = args.pairs.first, active = args.pairs.active;
     const Global<int32_t> tile_expert = args.tiles.expert, tile_first = args.tiles.first;
     const int n_active = *Global<const int32_t>(args.pairs.n_active), width = args.tiles.width;
     const int begin = p.index * kEach, end = begin + kEach < n_active ? begin + kEach : n_active;
     int own = 0;
     for (int a = begin; a < end; ++a) own += (first[active[a] + 1] - first[active[a]] + width - 1) / width;
-    sums[p.index] = own;
-    block_barrier();
-    for (int step = 1; step < kThreads; step *= 2) {
-      const int before = p.index >= step ? sums[p.index - step] : 0;
-      block_barrier();
-      sums[p.index] = sums[p.index] + before;
-      block_barrier();
-    }
-    int at = sums[p.index] - own;
+    const int all = block_running_sum<kThreads>(own, p.index, as<int32_t>(shared));
+    int at = all - own;
     for (int a = begin; a < end; ++a) {
       const int expert = active[a];
       for (int pair = first[expert]; pair < first[expert + 1]; pair += width) {
@@ -37,7 +29,7 @@ struct ListTiles {
         ++at;
       }
     }
-    if (p.index == kThreads - 1) *Global<int32_t>(args.tiles.count) = sums[p.index];
+    if (p.index == kThreads - 1) *Global<int32_t>(args.tiles.count) = all;
   }
 };
 
